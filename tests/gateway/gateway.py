@@ -1,15 +1,11 @@
 """LiteLLM itself as the gateway: installed by version into an environment of its own, run on this machine only."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +13,7 @@ import pytest
 
 from neuroflow_proxy.demo.provider import DEMO_KEY
 from tests.cache import CACHE, one_at_a_time
-from tests.live import cannot, free_port
+from tests.live import cannot, free_port, started
 from tests.start.outside import outside_environment, uv
 
 VERSION = "1.106.2"
@@ -86,34 +82,7 @@ def litellm(folder: Path, *, models: Sequence[str], behind: str, key: str) -> It
         "False",
     ]
     log = folder / "litellm.log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        ) as process,
-    ):
-        try:
-            deadline = time.monotonic() + START_S
-            while not _is_alive(port):
-                assert process.poll() is None, f"LiteLLM ended with {process.returncode}:\n{log.read_text()}"
-                assert time.monotonic() < deadline, f"LiteLLM did not start in {START_S} s:\n{log.read_text()}"
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _is_alive(port: int) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://127.0.0.1:{port}/health/liveliness", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+    with started(
+        command, cwd=folder, env=environment, port=port, log=log, timeout_s=START_S, health="/health/liveliness"
+    ) as base_url:
+        yield f"{base_url}/v1"
