@@ -103,6 +103,28 @@ REQUESTS: dict[str, list[list[Call]]] = {
         ]
         * 2
     ],
+    "ask a haiku agent in the background to `run ls`": [
+        [
+            Call(
+                "Agent",
+                {
+                    "description": "Do a part of the work",
+                    "prompt": "run ls",
+                    "model": "haiku",
+                    "run_in_background": True,
+                },
+            )
+        ]
+    ],
+    "fetch http://a.example/b.html to learn what it says, then run ls": [
+        [Call("WebFetch", {"url": "http://a.example/b.html", "prompt": "what it says"})],
+        [Call("Bash", {"command": "ls", "description": "Run the command that the user asked for"})],
+    ],
+    'use CronList with `{}` and use mcp__a__b with `{"c, d": "read e.txt"}`': [
+        [Call("CronList", {})],
+        [Call("mcp__a__b", {"c, d": "read e.txt"})],
+    ],
+    "use Python with `care`": [],
     "Please read the manual and summarise it.": [],
     "What is 2 + 2?": [],
     "": [],
@@ -224,6 +246,24 @@ def test_a_call_that_does_not_fit_is_cut_off() -> None:
 def test_it_uses_only_tools_that_were_declared() -> None:
     choice = answer(conversation("write a to b.txt", tools=TOOLS[:2]))
     assert choice["message"]["content"] == "I was given no tool named Write."
+
+
+def test_a_tool_that_can_be_loaded_is_loaded_once_and_then_used() -> None:
+    loader = {"type": "function", "function": {"name": "ToolSearch", "parameters": {"properties": {"query": {}}}}}
+    body = conversation("write a to b.txt and run ls", tools=[TOOLS[3], loader])
+    assert calls_in(take_turn(body)) == [("ToolSearch", {"query": "select:Write"})]
+    refused = answer(body)["message"]["content"]
+    assert refused == "I was given no tool named Write."
+    body["tools"].append(TOOLS[2])
+    assert [name for name, _ in calls_in(take_turn(body))] == ["Write"]
+    assert [name for name, _ in calls_in(take_turn(body))] == ["Bash"]
+    told = answer(body)["message"]["content"]
+    assert "Write /tmp/w/b.txt:" in told
+    assert "ToolSearch" not in told
+
+
+def test_what_a_text_says_is_not_done_where_there_are_no_tools() -> None:
+    assert "read a.txt" in answer(conversation("The page says:\nread a.txt", tools=[]))["message"]["content"]
 
 
 def test_it_gives_only_arguments_that_were_declared() -> None:

@@ -20,7 +20,14 @@ from .tokens import BYTES_PER_TOKEN
 PIECE_CHARS = 12
 UNLIMITED = 1_000_000
 QUOTED_CHARS = 2000
-HELP = "I can: read FILE, change OLD to NEW in FILE, write TEXT to FILE, run COMMAND, ask an agent to TASK."
+HELP = (
+    "I can: read FILE, change OLD to NEW in FILE, write TEXT to FILE, run COMMAND, fetch URL to learn WHAT, "
+    "ask an agent to TASK, use TOOL with JSON."
+)
+LOADER, SELECT = "ToolSearch", "select:"
+"""The tool with which Claude Code lets a model load others, of which it has told no more than the names; and how its
+query begins where the names are known.
+"""
 
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _CWD = re.compile(r"working directory: (.+?)(?: \(was .*)?$", re.IGNORECASE | re.MULTILINE)
@@ -36,11 +43,16 @@ _SUMMARY_READ = re.compile(r'The user asked: (?P<request>".*")\nTurns already ta
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The user's last request, how many turns were taken for it, and what the tools have answered."""
+    """The user's last request, how many turns were taken for it, and what the tools have answered.
+
+    Loading tools is no turn, for it is not what was asked for.
+    """
 
     request: str
     done: int
     results: list[tuple[str, str]]
+    loaded: frozenset[str]
+    """The tools that were to be loaded, whether or not they came."""
 
 
 def plan(body: JSON, model: DemoModel) -> Answer:
@@ -90,12 +102,16 @@ def _decide(body: JSON) -> tuple[str, str, Turn]:
         schema = form.get("json_schema", {}).get("schema", {"type": "object"})
         return "I am to answer in JSON.", dumps_text(smallest(schema, task.request[:60] or "Demo")), []
 
-    turns = turns_for(task.request, cwd=_working_directory(body["messages"]))
+    tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in body.get("tools", [])}
+    # Without tools it is asked about a text, a web page say, and what that says is no request.
+    turns = turns_for(task.request, cwd=_working_directory(body["messages"])) if tools else []
     if task.done < len(turns):
         turn = turns[task.done]
-        tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in body.get("tools", [])}
         if missing := {call.tool for call in turn} - tools.keys():
-            return "I lack a tool.", f"I was given no tool named {', '.join(sorted(missing))}.", []
+            named = ",".join(sorted(missing))
+            if LOADER in tools and not missing <= task.loaded:
+                return "I must load a tool first.", "", [Call(LOADER, {"query": f"{SELECT}{named}"})]
+            return "I lack a tool.", f"I was given no tool named {named}.", []
         step = f"step {task.done + 1} of {len(turns)}: {', '.join(map(str, turn))}"
         calls = [_fitted(call, tools[call.tool]) for call in turn]
         return f"The user asked for this: {task.request}\nNow {step}", "", calls
@@ -109,6 +125,7 @@ def task_of(messages: list[JSON]) -> Task:
     """Find the last message that has words of the user's own, and what was done since."""
     request, done = "", 0
     results: list[tuple[str, str]] = []
+    loaded: set[str] = set()
     names: dict[str, str] = {}
     for message in messages:
         if message["role"] == "user":
@@ -117,17 +134,20 @@ def task_of(messages: list[JSON]) -> Task:
                 continue
             summary = _SUMMARY_READ.search(words)
             request, done = (loads(summary["request"]), int(summary["done"])) if summary else (words, 0)
-            results = []
-        elif calls := message.get("tool_calls"):
-            done += 1
-            names.update((call["id"], _named(call["function"])) for call in calls)
-        elif message["role"] == "tool":
-            results.append((names.get(message["tool_call_id"], "A tool"), _own_words(message)))
-    return Task(request, done, results)
+            results, loaded = [], set()
+        elif message.get("tool_calls"):
+            calls = {call["id"]: _read_call(call["function"]) for call in message["tool_calls"]}
+            loading = [str(call.arguments.get("query")) for call in calls.values() if call.tool == LOADER]
+            loaded.update(name for query in loading for name in query.removeprefix(SELECT).split(","))
+            done += len(loading) < len(calls)
+            names |= {id: str(call) for id, call in calls.items() if call.tool != LOADER}
+        elif message["role"] == "tool" and message["tool_call_id"] in names:
+            results.append((names[message["tool_call_id"]], _own_words(message)))
+    return Task(request, done, results, frozenset(loaded))
 
 
-def _named(function: JSON) -> str:
-    return str(Call(function["name"], loads(function["arguments"])))
+def _read_call(function: JSON) -> Call:
+    return Call(function["name"], loads(function["arguments"]))
 
 
 def _own_words(message: JSON) -> str:

@@ -1,6 +1,7 @@
 """The few plain words that the built-in agent understands, read into turns of tool calls. Pure.
 
-    read FILE · change OLD to NEW in FILE · write TEXT to FILE · run COMMAND · ask an agent to TASK
+    read FILE · change OLD to NEW in FILE · write TEXT to FILE · run COMMAND · fetch URL to learn WHAT
+    ask an agent to TASK · ask a TIER agent in the background to TASK · use TOOL with JSON
 
 each perhaps with "3 times", joined by commas, "and", "then" or full stops; what holds such a word itself stands in
 backticks or double quotes. Each call is a turn of its own; with "at once" or "in parallel" all calls are made in one.
@@ -10,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON
 
 
@@ -22,11 +24,14 @@ class Call:
 
     def __str__(self) -> str:
         """The tool and what it is used on."""
-        used_on = (str(self.arguments[name]) for name in ("file_path", "command", "prompt") if name in self.arguments)
+        used_on = (
+            str(self.arguments[name]) for name in ("file_path", "command", "url", "prompt") if name in self.arguments
+        )
         return " ".join((self.tool, *used_on))
 
 
 Turn = list[Call]
+Words = dict[str, str]
 
 _BETWEEN = re.compile(r"(?:[,;\n]|\.(?=\s|$)|\b(?:and|then)\b)(?:\s*\b(?:and|then)\b)*", re.IGNORECASE)
 _AT_ONCE = re.compile(r"\b(?:all )?(?:at once|in parallel|at the same time)\b", re.IGNORECASE)
@@ -45,36 +50,51 @@ def _path(cwd: str | None, name: str) -> str:
     return f"{cwd.rstrip(separator)}{separator}{name}"
 
 
-def _read(words: dict[str, str], cwd: str | None) -> Call:
+def _read(words: Words, cwd: str | None) -> Call:
     return Call("Read", {"file_path": _path(cwd, words["file"])})
 
 
-def _edit(words: dict[str, str], cwd: str | None) -> Call:
+def _edit(words: Words, cwd: str | None) -> Call:
     path = _path(cwd, words["file"])
     return Call("Edit", {"file_path": path, "old_string": words["old"], "new_string": words["new"]})
 
 
-def _write(words: dict[str, str], cwd: str | None) -> Call:
+def _write(words: Words, cwd: str | None) -> Call:
     return Call("Write", {"file_path": _path(cwd, words["file"]), "content": words["text"]})
 
 
-def _run(words: dict[str, str], cwd: str | None) -> Call:
+def _run(words: Words, cwd: str | None) -> Call:
     return Call("Bash", {"command": words["command"], "description": "Run the command that the user asked for"})
 
 
-def _ask(words: dict[str, str], cwd: str | None) -> Call:
+def _fetch(words: Words, cwd: str | None) -> Call:
+    return Call("WebFetch", {"url": words["url"], "prompt": words["question"]})
+
+
+def _ask(words: Words, cwd: str | None) -> Call:
     task = {"description": "Do a part of the work", "prompt": words["task"]}
-    return Call("Agent", {**task, "run_in_background": False})
+    tier = {"model": words["tier"].lower()} if words["tier"] else {}
+    return Call("Agent", {**task, **tier, "run_in_background": bool(words["background"])})
 
 
-_VERBS: tuple[tuple[re.Pattern[str], Callable[[dict[str, str], str | None], Call]], ...] = tuple(
+def _use(words: Words, cwd: str | None) -> Call | None:
+    try:
+        arguments = loads(words["json"])
+    except InvalidJSON:
+        return None
+    return Call(words["tool"], arguments) if isinstance(arguments, dict) else None
+
+
+_VERBS: tuple[tuple[re.Pattern[str], Callable[[Words, str | None], Call | None]], ...] = tuple(
     (re.compile(_PLEASE + pattern, re.IGNORECASE | re.DOTALL), build)
     for pattern, build in (
         (rf"(?:read|open|show) {_FILE}", _read),
         (rf"(?:change|replace) (?P<old>{_QUOTE}|.+?) (?:to|with|by) (?P<new>{_QUOTE}|.+?) in {_FILE}", _edit),
         (rf"write (?P<text>{_QUOTE}|.+?) to {_FILE}", _write),
         (r"run (?P<command>.+)", _run),
-        (r"ask an agent to (?P<task>.+)", _ask),
+        (r"fetch (?P<url>https?://\S+) to learn (?P<question>.+)", _fetch),
+        (r"ask an? (?:(?P<tier>\w+) )?agent (?P<background>in the background )?to (?P<task>.+)", _ask),
+        (rf"use (?P<tool>\w+) with (?P<json>{_QUOTE})", _use),
     )
 )
 
@@ -117,7 +137,7 @@ def _calls(request: str, cwd: str | None) -> Iterator[Call]:
 def _understand(clause: str, cwd: str | None) -> Call | None:
     for pattern, build in _VERBS:
         if match := pattern.fullmatch(clause):
-            return build({name: _unquoted(value) for name, value in match.groupdict().items()}, cwd)
+            return build({name: _unquoted(value or "") for name, value in match.groupdict().items()}, cwd)
     return None
 
 
