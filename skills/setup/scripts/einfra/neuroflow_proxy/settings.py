@@ -130,7 +130,6 @@ class Settings:
     max_concurrent_requests: int | None
     directive: bool
     second_try: bool
-    debug: bool
     instance_id: str | None
     log: Path | None
     """Where the log goes; None: to the standard error."""
@@ -144,10 +143,17 @@ def environment() -> dict[str, str]:
 
 
 def integrations_schema() -> dict[str, Any]:
+    recordings: Path | None
+    """Where requests and answers are recorded; None, unless PROXY_DEBUG says otherwise: nowhere."""
     """JSON Schema (2020-12) of the integrations file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "neuroflow integrations",
+def secrets_of(settings: Settings) -> list[str]:
+    """What must stand in no log, no message and no recording."""
+    return [secret for secret in (settings.api_key, settings.token) if secret]
+
+
         "description": "`.neuroflow/integrations.json`: one section for each integration of the project.",
         "type": "object",
         "properties": {SECTION: SECTION_SCHEMA},
@@ -251,7 +257,10 @@ def load_settings(
             f"OPENAI_BASE_URL is {base_url!r}, which is no http(s) URL.",
             hint=f"For example {EINFRA_BASE_URL}.",
         )
-    model = env.get("BIG_MODEL") or section.model
+    own_model = env.get("BIG_MODEL")  # with it, what the file names beside its model means nothing
+    model = own_model or section.model
+    log = Path(env["NEUROFLOW_PROXY_LOG"]) if env.get("NEUROFLOW_PROXY_LOG") else None
+    recordings = log.with_suffix(".recordings") if log else home / INTEGRATIONS_NAME.with_name("recordings")
     return Settings(
         provider=section.provider,
         base_url=base_url,
@@ -264,9 +273,9 @@ def load_settings(
         max_concurrent_requests=section.max_concurrent_requests,
         directive=section.directive,
         second_try=section.second_try,
-        debug=env.get("PROXY_DEBUG", "").lower() in ("1", "true", "yes"),
         instance_id=env.get("NEUROFLOW_PROXY_INSTANCE_ID"),
-        log=Path(env["NEUROFLOW_PROXY_LOG"]) if env.get("NEUROFLOW_PROXY_LOG") else None,
+        log=log,
+        recordings=recordings if _is_on(env, "PROXY_DEBUG") else None,
         path=path,
     )
 
@@ -278,3 +287,7 @@ def _port(env: Mapping[str, str]) -> int | None:
     if not raw.isdigit() or not 0 < int(raw) < 65536:
         raise SettingsError(f"NEUROFLOW_PROXY_PORT is {raw!r}, which is no port.", hint="Ports are 1 to 65535.")
     return int(raw)
+def _is_on(env: Mapping[str, str], name: str) -> bool:
+    return env.get(name, "").lower() in ("1", "true", "yes")
+
+

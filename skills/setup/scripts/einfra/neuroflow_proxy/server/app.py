@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from ..errors import Kind, ProxyError
 from ..provider.client import Transport, UpstreamClient
-from ..settings import Settings, load_settings
+from ..settings import Settings, load_settings, secrets_of
 from ..translate.tokens import estimate_input_tokens
 from ..version import VERSION
 from ..wire import messages_api as api
@@ -24,6 +24,7 @@ from .body import ClientGone, read_json_object
 from .exchange import Exchange
 from .guard import Guard
 from .live_settings import LiveSettings
+from .recording import Recorder, RecordingClient
 from .state import ProxyState
 
 _log = logging.getLogger("neuroflow_proxy")
@@ -42,7 +43,7 @@ def create_app(
 ) -> FastAPI:
     """Build the server. `load` is called again when the integrations file changes; `transport` replaces the network."""
     live = LiveSettings(settings or load(), load, time.monotonic)
-    state = ProxyState(live, UpstreamClient(transport))
+    state = ProxyState(live, _client(live, transport))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -144,6 +145,14 @@ class Endpoints:
 
 def model_entry(model_id: str, display_name: str) -> JSON:
     return {"type": "model", "id": model_id, "display_name": display_name, "created_at": "1970-01-01T00:00:00Z"}
+
+
+def _client(live: LiveSettings, transport: Transport | None) -> UpstreamClient:
+    folder = live.current().recordings
+    if folder is None:
+        return UpstreamClient(transport)
+    _log.warning("PROXY_DEBUG: requests and answers are recorded in %s, without keys", folder)
+    return RecordingClient(Recorder(folder, lambda: secrets_of(live.current())), transport)
 
 
 def _json(value: JSON, status: int = 200) -> Response:

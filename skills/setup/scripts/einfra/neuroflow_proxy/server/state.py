@@ -53,6 +53,7 @@ class ProxyState:
             **self.health(),
             "provider": settings.provider,
             "settings_problem": self.settings.problem,
+            "recordings": str(settings.recordings) if settings.recordings else None,
             "uptime_s": round(time.monotonic() - self._started_at, 1),
             "queue": {
                 "limit": queue.limit,

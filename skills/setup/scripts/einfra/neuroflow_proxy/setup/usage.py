@@ -43,5 +43,7 @@ def _lines(stats: JSON) -> Iterator[str]:
             facts.append(f"{counted['retries']} asked again")
         facts += [f"mended {kind} {count}x" for kind, count in counted["mended"].items()]
         yield f"{model}: {', '.join(facts)}."
+    if stats.get("recordings"):
+        yield f"PROXY_DEBUG is on: requests and answers are recorded in {stats['recordings']}."
     if stats["settings_problem"]:
         yield f"The settings cannot be read any more, the last good ones hold: {stats['settings_problem']}"

@@ -1,0 +1,194 @@
+"""Recordings of what was asked and what the provider answered, for who looks for a fault. Only with `PROXY_DEBUG`.
+
+One folder for each request that was sent, in the form in which recorded answers are replayed: `request.json`,
+`response.sse` (a stream, as it was on the wire) or `response.json`, `status` where it is not 200, `headers.json`,
+`reads.json` (the sizes of the network's reads, where nothing had to be taken out), and `recording.json`, which says
+when it was and how it ended. Keys are taken out, long texts of the request are cut, an answer is kept up to a limit,
+the oldest recordings go when there is no more room, and all of it is for the user alone.
+
+Writing takes some milliseconds of everybody's time, and no failure of it touches an answer.
+"""
+
+import logging
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from ..provider.client import Endpoint, Transport, UpstreamAnswer, UpstreamClient
+from ..version import VERSION
+from ..wire.codec import InvalidJSON, dumps, loads
+from ..wire.redaction import redact_body
+
+MAX_TEXT_CHARS = 20_000
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+MAX_RECORDINGS = 100
+MAX_TOTAL_BYTES = 64 * 1024 * 1024
+
+# Others tell more of the account than of the answer (cookies, organisations, request ids).
+_HEADERS = re.compile(r"content-type|content-encoding|retry-after|x-should-retry|(x-)?rate-?limit.*")
+
+_log = logging.getLogger("neuroflow_proxy")
+
+
+@dataclass(slots=True)
+class Tape:
+    """One request, and as much of its answer as there is room for."""
+
+    request: bytes
+    status: int
+    headers: Mapping[str, str]
+    answer: bytearray = field(default_factory=bytearray)
+    reads: list[int] = field(default_factory=list)
+    ended: str = "left"
+    """`whole`, `broken off` by the provider, or `left` by us."""
+
+    def add(self, data: bytes) -> None:
+        kept = data[: MAX_ANSWER_BYTES - len(self.answer)]
+        if kept:
+            self.answer += kept
+            self.reads.append(len(kept))
+
+    @property
+    def is_stream(self) -> bool:
+        told = "event-stream" in self.headers.get("content-type", "")
+        return told or self.answer.lstrip().startswith((b"data:", b"event:", b":"))
+
+
+class Recorder:
+    """Writes recordings below `folder`. `secrets` is asked each time, because settings may change."""
+
+    def __init__(self, folder: Path, secrets: Callable[[], Collection[str]]) -> None:
+        self.folder = folder
+        self._secrets = secrets
+        self._numbers = count(1)
+
+    def keep(self, tape: Tape) -> None:
+        """Write one recording, and remove the oldest beyond the limits."""
+        try:
+            self._write(tape)
+            self._make_room()
+        except OSError as error:
+            _log.warning("nothing was recorded: %s", error)
+
+    def _write(self, tape: Tape) -> None:
+        secrets, now = self._secrets(), datetime.now(UTC)
+        request, model = _request(tape.request, secrets)
+        answer = redact_body(bytes(tape.answer), secrets)
+        headers = {name: value for name, value in tape.headers.items() if _HEADERS.fullmatch(name)}
+        about = {
+            "at": now.isoformat(timespec="seconds"),
+            "proxy": VERSION,
+            "ended": tape.ended,
+            "is_cut": len(tape.answer) >= MAX_ANSWER_BYTES,
+        }
+        files = {
+            "request.json": request,
+            "response.sse" if tape.is_stream else "response.json": answer,
+            "headers.json": redact_body(dumps(headers), secrets),
+            "recording.json": dumps(about),
+        }
+        if tape.status != 200:
+            files["status"] = str(tape.status).encode()
+        if answer == tape.answer:
+            files["reads.json"] = dumps(tape.reads)
+        name = f"{now:%Y%m%dT%H%M%S}-{next(self._numbers):04d}-{re.sub(r'[^A-Za-z0-9.-]+', '-', model)[:60]}"
+        _make_folder(self.folder)
+        unfinished = self.folder / f".{name}"
+        unfinished.mkdir(mode=0o700)
+        for file, data in files.items():
+            descriptor = os.open(unfinished / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+            with open(descriptor, "wb") as opened:
+                opened.write(data)
+        unfinished.rename(self.folder / name)
+
+    def _make_room(self) -> None:
+        folders = sorted(path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        sizes = [sum(file.stat().st_size for file in folder.iterdir()) for folder in folders]
+        for folder in folders:
+            if len(sizes) <= MAX_RECORDINGS and sum(sizes) <= MAX_TOTAL_BYTES:
+                break
+            shutil.rmtree(folder)
+            del sizes[0]
+
+
+class RecordingClient(UpstreamClient):
+    """A client of whose conversations recordings are made."""
+
+    def __init__(self, recorder: Recorder, transport: Transport | None = None) -> None:
+        super().__init__(transport)
+        self._recorder = recorder
+
+    @asynccontextmanager
+    async def chat(self, endpoint: Endpoint, body: bytes, *, silence_s: float) -> AsyncIterator[UpstreamAnswer]:
+        async with super().chat(endpoint, body, silence_s=silence_s) as answer:
+            tape = Tape(body, answer.status, answer.headers)
+            try:
+                yield _TapedAnswer(answer, tape)
+            finally:
+                self._recorder.keep(tape)
+
+
+class _TapedAnswer(UpstreamAnswer):
+    """An answer that is written down while it is read."""
+
+    def __init__(self, answer: UpstreamAnswer, tape: Tape) -> None:
+        self.status, self.headers = answer.status, answer.headers
+        self._answer = answer
+        self._tape = tape
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for data in self._answer.chunks():
+                self._tape.add(data)
+                yield data
+        except Exception:
+            self._tape.ended = "broken off"
+            raise
+        self._tape.ended = "whole"
+
+    async def read(self, *limit: int) -> bytes:
+        body = await self._answer.read(*limit)
+        self._tape.add(body)
+        self._tape.ended = "whole"
+        return body
+
+
+_BINARY = getattr(os, "O_BINARY", 0)  # without it Windows would write each line end as two bytes
+
+
+def _make_folder(folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _request(body: bytes, secrets: Collection[str]) -> tuple[bytes, str]:
+    """What is kept of a request, and the model that it names."""
+    redacted = redact_body(body, secrets)
+    try:
+        value = loads(redacted)
+    except InvalidJSON:
+        return redacted[:MAX_REQUEST_BYTES], "unknown"
+    value = _shortened(value)
+    kept = dumps(value)
+    if len(kept) > MAX_REQUEST_BYTES:  # a very long conversation; the rest says what kind of request it was
+        kept = dumps({name: part for name, part in value.items() if name not in ("messages", "tools")})
+    return kept, str(value.get("model", "unknown"))
+
+
+def _shortened(value: Any) -> Any:
+    """The value with long texts cut: images and documents are most of a request, and seldom to blame."""
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
+    if isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
+        return f"{value[:MAX_TEXT_CHARS]} [and {len(value) - MAX_TEXT_CHARS} more characters]"
+    return value
