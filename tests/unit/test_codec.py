@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuroflow_proxy.wire import codec
+from neuroflow_proxy.wire import codec, plain_json
 
 values = st.recursive(
     st.none()
@@ -19,13 +19,13 @@ values = st.recursive(
 @given(values)
 def test_both_codecs_write_the_same_value(value: object) -> None:
     assert codec.loads(codec.dumps(value)) == value
-    assert codec._loads_std(codec.dumps(value)) == value
-    assert codec.loads(codec._dumps_std(value)) == value
+    assert plain_json.loads(codec.dumps(value)) == value
+    assert codec.loads(plain_json.dumps(value)) == value
 
 
 @pytest.mark.parametrize("bad", [b"", b"{", b"NaN", b'{"a":Infinity}', b"[" * 100_000, b"\xff", b'{"a":1} x'])
 def test_what_is_not_json_is_said_to_be_invalid(bad: bytes) -> None:
-    for loads in (codec.loads, codec._loads_std):
+    for loads in (codec.loads, plain_json.loads):
         with pytest.raises(codec.InvalidJSON):
             loads(bad)
 
@@ -36,4 +36,4 @@ def test_unpaired_surrogates_survive_both_ways() -> None:
 
 def test_a_number_that_is_none_is_never_written() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        codec._dumps_std(float("nan"))
+        plain_json.dumps(float("nan"))

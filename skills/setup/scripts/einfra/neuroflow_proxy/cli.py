@@ -6,6 +6,7 @@ in a complaint: it may be a key in the wrong place.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .setup.instance import Instances
     from .setup.place import Place
     from .setup.platforms import Shell
-    from .setup.verbs import Report
+    from .setup.report import Report
 
 _SHELLS = ("bash", "zsh", "fish", "powershell", "cmd")
 _PROVIDERS = ("einfra", "minimax", "moonshot", "deepseek", "mistral", "openrouter", "ollama", "vllm")
@@ -66,6 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("Interrupted.")
         return INTERRUPTED_EXIT_CODE
+    except BrokenPipeError:  # whoever read has read enough: `logs --follow | head`
+        # Else Python would complain when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _fail(error: ProxyError, *, verb: str | None, wants_json: bool) -> int:
@@ -132,10 +137,10 @@ def _claude(flags: argparse.Namespace) -> int:
 
 
 def _status(flags: argparse.Namespace) -> "Report":
-    from .setup import verbs
+    from .setup.status import status
 
     place = _place()
-    return verbs.status(place, _instances(place))
+    return status(place, _instances(place))
 
 
 def _start(flags: argparse.Namespace) -> "Report":
@@ -169,17 +174,21 @@ def _use(flags: argparse.Namespace) -> "Report":
 
 
 def _logs(flags: argparse.Namespace) -> "Report":
-    from .setup import verbs
+    from .setup.logs import follow, logs
 
     place = _place()
-    return verbs.logs(place, _instances(place), limit=flags.lines)
+    if not flags.follow:
+        return logs(place, _instances(place), limit=flags.lines)
+    if flags.json:
+        raise UsageError("--json is one object, and --follow has no end.", hint="Leave one of them out.")
+    return follow(place, _instances(place), limit=flags.lines, show=_show)
 
 
 def _doctor(flags: argparse.Namespace) -> "Report":
-    from .setup import verbs
+    from .setup.doctor import doctor
 
     place = _place()
-    return verbs.doctor(place, _instances(place), proves=not flags.no_proof)
+    return doctor(place, _instances(place), proves=not flags.no_proof)
 
 
 def _env(flags: argparse.Namespace) -> "Report":
@@ -202,7 +211,7 @@ def _demo(flags: argparse.Namespace) -> "Report":
     from .setup import demonstration
     from .setup.claude_code import Connection
     from .setup.flow import new_token
-    from .setup.verbs import Report
+    from .setup.report import Report
 
     if flags.prompt and not flags.claude:
         raise UsageError("--prompt is for Claude Code.", hint="Add --claude.")
@@ -345,7 +354,7 @@ def _show_on_stderr(words: str) -> None:
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    from .wire.codec import dumps
+    from .wire.plain_json import dumps
 
     sys.stdout.flush()
     sys.stdout.buffer.write(dumps(value) + b"\n")
@@ -433,18 +442,7 @@ def _parser() -> _Parser:
         return verbs.add_parser(name, help=help, description=help, epilog=_EPILOG, parents=[common, *parents])
 
     setup = verb("setup", "choose provider, key and model, start the proxy, say how to connect", key, port, shell)
-    setup.add_argument("--model", metavar="ID", help="the model for the conversation")
-    setup.add_argument("--small-model", metavar="ID", help="the model for small requests in the background")
-    setup.add_argument("--scope", choices=("project", "machine"), help="where the settings hold (default: project)")
-    setup.add_argument(
-        "--connect",
-        choices=("settings", "print", "launch"),
-        help="write Claude Code's settings, print lines for the shell (default), or start Claude Code",
-    )
-    setup.add_argument("--skip-login", action="store_true", help="spare a new Claude Code its first questions")
-    setup.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
-    setup.add_argument("--no-proof", action="store_true", help="do not ask the model to use a tool at the end")
-    setup.add_argument("--yes", action="store_true", help="ask nothing; take the recommended answers")
+    _add_answers(setup)
     verb("status", "what is set up, and whether it runs")
     verb("start", "start the proxy in the background", port)
     verb("restart", "end the proxy and start it again", port)
@@ -456,6 +454,7 @@ def _parser() -> _Parser:
     use.add_argument("--small-model", metavar="ID", help="the model for small requests in the background")
     logs = verb("logs", "the end of the proxy's log")
     logs.add_argument("--lines", type=_count, default=50, metavar="N", help="how much of it (default: 50 lines)")
+    logs.add_argument("--follow", action="store_true", help="show what is added to it, too, until Ctrl-C")
     doctor = verb("doctor", "what is well, what is not, and what mends it")
     doctor.add_argument("--no-proof", action="store_true", help="do not ask the model to use a tool")
     verb("undo", "end the proxy and put every file back as it was before set-up")
@@ -468,6 +467,22 @@ def _parser() -> _Parser:
     demo.add_argument("--claude", action="store_true", help="run the installed Claude Code on it")
     demo.add_argument("-p", "--prompt", metavar="TEXT", help="with --claude: answer this and end")
     return parser
+
+
+def _add_answers(setup: _Parser) -> None:
+    """The flags that answer the questions of set-up."""
+    setup.add_argument("--model", metavar="ID", help="the model for the conversation")
+    setup.add_argument("--small-model", metavar="ID", help="the model for small requests in the background")
+    setup.add_argument("--scope", choices=("project", "machine"), help="where the settings hold (default: project)")
+    setup.add_argument(
+        "--connect",
+        choices=("settings", "print", "launch"),
+        help="write Claude Code's settings, print lines for the shell (default), or start Claude Code",
+    )
+    setup.add_argument("--skip-login", action="store_true", help="spare a new Claude Code its first questions")
+    setup.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+    setup.add_argument("--no-proof", action="store_true", help="do not ask the model to use a tool at the end")
+    setup.add_argument("--yes", action="store_true", help="ask nothing; take the recommended answers")
 
 
 def _port(text: str) -> int:

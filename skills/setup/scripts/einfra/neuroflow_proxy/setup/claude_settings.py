@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..wire.codec import InvalidJSON, loads
+from ..wire.plain_json import InvalidJSON, loads
 from .place import Place
 from .platforms import managed_settings
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from ..wire.codec import dumps
+from ..wire.plain_json import dumps
 from .claude_code import Variable, find_claude
 from .claude_settings import SHELL, claude_folder, project_settings, sources, user_settings, winner
 from .files import write_private

@@ -7,13 +7,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from ..errors import Kind, ProxyError, SettingsError, UpstreamError
+from ..errors import OUTCOMES, Kind, ProxyError, SettingsError, UpstreamError
 from ..settings import CustomLlm
 from ..wire.messages_api import JSON
 from .catalog import offer, recommended
@@ -28,6 +29,7 @@ from .keys import last_four, where_keys_are_made
 from .place import Place
 from .ports import LOOPBACK, owner_of
 from .proof import prove
+from .report import Report
 from .service_status import ask_loads
 from .usage import window_of
 
@@ -51,6 +53,26 @@ class Check:
     @property
     def state(self) -> State:
         return "fail" if self.failure else "mind" if self.mend else "ok"
+
+
+def doctor(place: Place, instances: Instances, *, proves: bool) -> Report:
+    """What is well and what is not, each with what mends it."""
+    checks = examine(place, instances, proves=proves)
+    failed = [check.failure for check in checks if check.failure]
+    told = [line for check in checks for line in _check_lines(check)]
+    counts = Counter(check.state for check in checks)
+    summary = f"{counts['ok']} well, {counts['mind']} to mind, {counts['fail']} to mend."
+    return Report(
+        {
+            "healthy": not failed,
+            "checks": [
+                {"name": check.name, "state": check.state, "message": check.message, "hint": check.mend}
+                for check in checks
+            ],
+        },
+        [*told, "", summary],
+        exit_code=OUTCOMES[failed[0]].exit_code if failed else 0,
+    )
 
 
 def examine(place: Place, instances: Instances, *, proves: bool) -> list[Check]:
@@ -301,3 +323,8 @@ def _claude_code(place: Place) -> Iterator[Check]:
     yield Check(
         "Claude Code", f"{answer.stdout.strip() or 'of an unknown version'}, at {shutil.which(claude) or claude}."
     )
+
+
+def _check_lines(check: Check) -> list[str]:
+    lines = [f"{check.state:4}  {check.name:11}  {check.message}"]
+    return [*lines, f"{'':19}-> {check.mend}"] if check.mend else lines

@@ -1,11 +1,10 @@
 """Asking a proxy on this machine who it is and what it did. Without httpx, so that `status` stays quick."""
 
-import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON
+from ..wire.plain_json import InvalidJSON, loads
 from .ports import LOOPBACK
 
 SERVICE = "neuroflow-proxy"
@@ -34,6 +33,8 @@ def ask_stats(port: int, token: str | None, *, timeout_s: float = 2) -> JSON | N
 
 def _ask(port: int, path: str, headers: Mapping[str, str], timeout_s: float) -> JSON | None:
     """What a proxy of this kind answers. Never goes through `HTTP_PROXY`."""
+    import http.client  # here, because where nothing has been started there is nobody to ask
+
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
     try:
         connection.request("GET", path, headers=headers)

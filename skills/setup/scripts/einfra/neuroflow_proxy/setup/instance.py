@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import OUTCOMES, InstanceError, Kind
 from ..version import VERSION
-from ..wire.codec import InvalidJSON, dumps, loads
+from ..wire.plain_json import InvalidJSON, dumps, loads
 from .files import open_private, write_private
 from .health import Health, ask_health
 from .keys import EINFRA_VARIABLES, OPENAI_VARIABLE

@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 from ..errors import SettingsError
-from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON
+from ..wire.plain_json import InvalidJSON, loads
 
 _BOM = b"\xef\xbb\xbf"
 

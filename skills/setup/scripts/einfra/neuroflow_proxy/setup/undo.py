@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..errors import SettingsError
 from ..settings import SECTION
-from ..wire.codec import InvalidJSON, dumps, loads
 from ..wire.messages_api import JSON
+from ..wire.plain_json import InvalidJSON, dumps, loads
 from .files import write_private
 from .integrations import BACKUP_SUFFIX
 from .json_file import cannot_write, parse, read_bytes, render, section_of

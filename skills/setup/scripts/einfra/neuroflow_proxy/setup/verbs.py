@@ -1,11 +1,10 @@
 """What each verb does and has to tell: `data` for programs, `lines` for people. The key is in neither."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from ..errors import OUTCOMES, SettingsError
+from ..errors import SettingsError
 from ..models.profiles import profile_for
 from ..models.providers import adapted
 from ..settings import FIRST_PORT, CustomLlm, parse_section, read_section
@@ -13,7 +12,6 @@ from ..wire.messages_api import JSON
 from .catalog import is_up
 from .claude_code import Connection, Variable, variables
 from .connect import Connect, is_newcomer, launch, refresh, settings_file, skip_login, write_settings
-from .doctor import Check, examine
 from .flow import (
     Asker,
     Outcome,
@@ -27,21 +25,19 @@ from .flow import (
     usual_base_url,
     working_key,
 )
-from .health import ask_stats
-from .instance import Instances, Record, Say, Started
+from .instance import Instances, Say, Started
 from .integrations import save_section
 from .keys import last_four, provider_name
 from .model_table import facts, rows
 from .place import Place
 from .platforms import Shell
-from .ports import LOOPBACK
 from .presets import preset_of
 from .proof import prove
+from .report import Report, address, facts_of
 from .shells import lines
 from .switch import switch
 from .undo import Journal
 from .urls import to_base_url
-from .usage import usage_lines
 
 _NEWCOMER = (
     "It was never started here, so it will first ask for an account at Anthropic. Who has none: run this again with "
@@ -49,15 +45,6 @@ _NEWCOMER = (
 )
 # Claude Code must have some token, and a proxy without one of its own takes any.
 _ANY_TOKEN = "any"  # noqa: S105
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a verb has to tell."""
-
-    data: JSON
-    lines: list[str]
-    exit_code: int = 0
 
 
 def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, say: Say, *, shell: Shell) -> Report:
@@ -73,7 +60,7 @@ def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, say:
     settings, told = _connect(outcome, wanted, connect, place, instances, shell=shell)
     changed = "written now" if outcome.is_changed else "unchanged"
     return Report(
-        _facts(plan.path, section, record)
+        facts_of(plan.path, section, record)
         | {
             "changed": outcome.is_changed,
             "gitignore": str(outcome.ignore_file) if outcome.ignore_file else None,
@@ -86,7 +73,7 @@ def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, say:
             "proof": proof,
         },
         [
-            f"{_manner(outcome.started)}: {section.model} at {section.base_url}, through {_url(record.port)}.",
+            f"{_manner(outcome.started)}: {section.model} at {section.base_url}, through {address(record.port)}.",
             f"Settings are in {plan.path}, {changed}; the log is {record.log}.",
             *shown,
             *told,
@@ -181,33 +168,6 @@ def claude(place: Place, instances: Instances, say: Say, *, arguments: Sequence[
     return launch(_variables(section, place), arguments, instances.log(path).with_suffix(".claude"), place)
 
 
-def status(place: Place, instances: Instances) -> Report:
-    """What is set up, and whether it runs."""
-    in_use = place.in_use()
-    if in_use is None:
-        return Report(
-            {"configured": False, "running": False},
-            ["Nothing is set up yet for this folder or this machine. Run `configure.py setup`."],
-        )
-    path, section = in_use
-    running = instances.running(path)
-    record = running[0] if running else None
-    stats = ask_stats(record.port, section.proxy_token) if record else None
-    small = f", {section.small_model} for small requests" if section.small_model else ""
-    key = f"the key {last_four(section.api_key)}" if section.api_key else "no key"
-    return Report(
-        {"configured": True} | _facts(path, section, record) | {"stats": stats},
-        [
-            f"{section.model}{small} at {section.base_url}, with {key}.",
-            f"The proxy runs on {_url(record.port)} (pid {record.pid}); its log is {record.log}."
-            if record
-            else "The proxy does not run. `configure.py start` starts it.",
-            f"Settings are in {path}.",
-            *(usage_lines(stats) if stats else []),
-        ],
-    )
-
-
 def use(place: Place, instances: Instances, say: Say, *, model: str | None, small_model: str | None) -> Report:
     """Another model, from the next request on."""
     switched = switch(place, instances, model=model, small_model=small_model)
@@ -224,7 +184,7 @@ def use(place: Place, instances: Instances, say: Say, *, model: str | None, smal
         effect = f"The proxy has not taken it up yet; its log, {record.log}, says why."
     small = f", {section.small_model} for small requests" if section.small_model else ""
     return Report(
-        _facts(switched.path, section, record)
+        facts_of(switched.path, section, record)
         | {
             "changed": section != switched.before,
             "active": switched.is_taken_up,
@@ -233,37 +193,6 @@ def use(place: Place, instances: Instances, say: Say, *, model: str | None, smal
             "variables": {variable.name: variable.value for variable in _variables(section, place)},
         },
         [f"{section.model}{small} (before: {switched.before.model}).", effect],
-    )
-
-
-def logs(place: Place, instances: Instances, *, limit: int) -> Report:
-    """The end of the proxy's log."""
-    path, _ = place.configured()
-    log = instances.log(path)
-    try:
-        told = log.read_text("utf-8", "replace").splitlines()[-limit:]
-    except FileNotFoundError as error:
-        raise SettingsError("There is no log: the proxy never ran here.", hint="Run `configure.py start`.") from error
-    return Report({"log": str(log), "lines": told}, told)
-
-
-def doctor(place: Place, instances: Instances, *, proves: bool) -> Report:
-    """What is well and what is not, each with what mends it."""
-    checks = examine(place, instances, proves=proves)
-    failed = [check.failure for check in checks if check.failure]
-    told = [line for check in checks for line in _check_lines(check)]
-    counts = Counter(check.state for check in checks)
-    summary = f"{counts['ok']} well, {counts['mind']} to mind, {counts['fail']} to mend."
-    return Report(
-        {
-            "healthy": not failed,
-            "checks": [
-                {"name": check.name, "state": check.state, "message": check.message, "hint": check.mend}
-                for check in checks
-            ],
-        },
-        [*told, "", summary],
-        exit_code=OUTCOMES[failed[0]].exit_code if failed else 0,
     )
 
 
@@ -290,8 +219,8 @@ def start(place: Place, instances: Instances, say: Say, *, port: int | None = No
         refresh(_variables(section, place), Journal(instances.state, path), place)
     record = started.record
     return Report(
-        {"configured": True} | _facts(path, section, record) | {"new": started.is_new},
-        [f"{_manner(started)}: {section.model} through {_url(record.port)} (pid {record.pid})."],
+        {"configured": True} | facts_of(path, section, record) | {"new": started.is_new},
+        [f"{_manner(started)}: {section.model} through {address(record.port)} (pid {record.pid})."],
     )
 
 
@@ -339,28 +268,6 @@ def env(place: Place, *, shell: Shell, explain: bool) -> Report:
     )
 
 
-def _check_lines(check: Check) -> list[str]:
-    lines = [f"{check.state:4}  {check.name:11}  {check.message}"]
-    return [*lines, f"{'':19}-> {check.mend}"] if check.mend else lines
-
-
-def _facts(path: Path, section: CustomLlm, record: Record | None) -> JSON:
-    """What programs are told of one setting and its proxy. Of the key, the last four letters."""
-    return {
-        "integrations": str(path),
-        "provider": section.provider,
-        "base_url": section.base_url,
-        "key": last_four(section.api_key) if section.api_key else None,
-        "model": section.model,
-        "small_model": section.small_model,
-        "running": record is not None,
-        "url": _url(record.port if record else section.proxy_port),
-        "port": record.port if record else section.proxy_port,
-        "pid": record.pid if record else None,
-        "log": record.log if record else None,
-    }
-
-
 def _variables(section: CustomLlm, place: Place) -> list[Variable]:
     profile = adapted(profile_for(section.model), section.base_url)
     connection = Connection(
@@ -389,7 +296,3 @@ def _places_of_settings(place: Place) -> Iterator[Path]:
 
 def _manner(started: Started) -> str:
     return "Started" if started.is_new else "Running already"
-
-
-def _url(port: int) -> str:
-    return f"http://{LOOPBACK}:{port}"

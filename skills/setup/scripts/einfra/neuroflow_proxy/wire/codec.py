@@ -4,8 +4,12 @@ msgspec is used where it is there and does exactly what the standard library doe
 the standard library can carry (unpaired surrogates, which models do produce) goes through the standard library.
 """
 
-import json
 from typing import Any
+
+from . import plain_json
+from .plain_json import InvalidJSON
+
+__all__ = ["InvalidJSON", "dumps", "dumps_text", "loads"]
 
 try:
     import msgspec
@@ -16,34 +20,6 @@ else:
     _encode = msgspec.json.Encoder().encode
 
 
-class InvalidJSON(ValueError):
-    """The text is not JSON, or nests too deeply to be read."""
-
-
-def _refuse_constant(name: str) -> Any:
-    raise InvalidJSON(f"{name} is not JSON")
-
-
-def _loads_std(data: bytes | str) -> Any:
-    try:
-        text = data if isinstance(data, str) else data.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise InvalidJSON("nested too deeply") from error
-    except UnicodeDecodeError as error:
-        raise InvalidJSON(f"not UTF-8 (byte {error.start})") from error
-    except ValueError as error:
-        raise InvalidJSON(str(error)) from error
-
-
-def _dumps_std(value: Any) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # an unpaired surrogate: only its escape can stand in UTF-8
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-
-
 def loads(data: bytes | str) -> Any:
     """Parse JSON text. Raises `InvalidJSON`; NaN and Infinity are not JSON."""
     if msgspec is not None:
@@ -51,7 +27,7 @@ def loads(data: bytes | str) -> Any:
             return _decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # the standard library reads a little more, and words the complaint
-    return _loads_std(data)
+    return plain_json.loads(data)
 
 
 def dumps(value: Any) -> bytes:
@@ -61,7 +37,7 @@ def dumps(value: Any) -> bytes:
             return _encode(value)
         except (UnicodeEncodeError, TypeError, RecursionError):
             pass  # the standard library writes what msgspec cannot, or says why it cannot either
-    return _dumps_std(value)
+    return plain_json.dumps(value)
 
 
 def dumps_text(value: Any) -> str:

@@ -1,0 +1,41 @@
+"""What is set up, and whether it runs. People wait for it, and prompts and hooks call it: nothing heavy is loaded."""
+
+from ..wire.messages_api import JSON
+from .health import ask_stats
+from .instance import Instances
+from .keys import last_four
+from .place import Place
+from .report import Report, address, facts_of
+
+
+def status(place: Place, instances: Instances) -> Report:
+    """What is set up, and whether it runs."""
+    in_use = place.in_use()
+    if in_use is None:
+        return Report(
+            {"configured": False, "running": False},
+            ["Nothing is set up yet for this folder or this machine. Run `configure.py setup`."],
+        )
+    path, section = in_use
+    running = instances.running(path)
+    record = running[0] if running else None
+    stats = ask_stats(record.port, section.proxy_token) if record else None
+    small = f", {section.small_model} for small requests" if section.small_model else ""
+    key = f"the key {last_four(section.api_key)}" if section.api_key else "no key"
+    return Report(
+        {"configured": True} | facts_of(path, section, record) | {"stats": stats},
+        [
+            f"{section.model}{small} at {section.base_url}, with {key}.",
+            f"The proxy runs on {address(record.port)} (pid {record.pid}); its log is {record.log}."
+            if record
+            else "The proxy does not run. `configure.py start` starts it.",
+            f"Settings are in {path}.",
+            *(_usage(stats) if stats else []),
+        ],
+    )
+
+
+def _usage(stats: JSON) -> list[str]:
+    from .usage import usage_lines  # what is known of models need not be loaded where no proxy runs
+
+    return usage_lines(stats)

@@ -1,0 +1,37 @@
+"""JSON with the standard library alone: for files, which are few and small, and read by commands that people wait for.
+
+To load a faster codec takes longer than all that `status` does. What travels goes through `codec.py`.
+"""
+
+import json
+from typing import Any
+
+
+class InvalidJSON(ValueError):
+    """The text is not JSON, or nests too deeply to be read."""
+
+
+def loads(data: bytes | str) -> Any:
+    """Parse JSON text. Raises `InvalidJSON`; NaN and Infinity are not JSON."""
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8-sig")
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise InvalidJSON("nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise InvalidJSON(f"not UTF-8 (byte {error.start})") from error
+    except ValueError as error:
+        raise InvalidJSON(str(error)) from error
+
+
+def dumps(value: Any) -> bytes:
+    """Format as compact UTF-8 JSON, keys in the order in which they were inserted."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # an unpaired surrogate: only its escape can stand in UTF-8
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _refuse_constant(name: str) -> Any:
+    raise InvalidJSON(f"{name} is not JSON")
