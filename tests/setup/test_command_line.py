@@ -187,10 +187,44 @@ def test_help_and_status_answer_in_a_blink(user: User) -> None:
         assert quickest < 0.4, arguments
 
 
-def test_no_verb_loads_what_it_does_not_need() -> None:
+def loaded_by(user: User, *arguments: str) -> tuple[set[str], set[str]]:
+    """The modules of this package, and the libraries, that a command loads."""
     code = (
-        "import sys; from neuroflow_proxy.cli import main; main(['status']); "
-        "print(sorted({'fastapi', 'httpx', 'questionary', 'psutil', 'pydantic', 'uvicorn'} & set(sys.modules)))"
+        "import json, sys\n"
+        "before = set(sys.modules)\n"
+        "from neuroflow_proxy.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "new = {name: getattr(sys.modules[name], '__file__', None) or '' for name in set(sys.modules) - before}\n"
+        "print(json.dumps(new))"
     )
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert finished.stdout.splitlines()[-1] == "[]"
+    finished = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=user.project,
+        env=user.env,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    files: dict[str, str] = json.loads(finished.stdout.splitlines()[-1])
+    ours = {name.removeprefix("neuroflow_proxy.") for name in files if name.startswith("neuroflow_proxy.")}
+    return ours, {name.partition(".")[0] for name, file in files.items() if "site-packages" in file}
+
+
+def test_help_loads_nothing_but_the_words(user: User) -> None:
+    assert loaded_by(user, "--help") == ({"cli", "errors", "version"}, set())
+
+
+@pytest.mark.parametrize("state", ["nothing set up", "set up", "running"])
+def test_status_loads_no_library_and_nothing_of_what_other_verbs_need(state: str, user: User) -> None:
+    """How long it takes depends on the machine, and what it loads does not: that is most of the time that it takes."""
+    if state != "nothing set up":
+        user.write_settings()
+    if state == "running":
+        user.start()
+    ours, libraries = loaded_by(user, "status")
+    assert libraries == set()
+    assert (
+        ours & {"wire.codec", "setup.verbs", "setup.flow", "setup.doctor", "setup.proof", "server", "provider"} == set()
+    )
+    assert ("models.profiles" in ours) == (state == "running")

@@ -24,8 +24,8 @@ def logs(place: Place, instances: Instances, *, limit: int) -> Report:
 def follow(place: Place, instances: Instances, *, limit: int, show: Callable[[str], None]) -> Report:
     """The last lines, and then each as it is written, until Ctrl-C."""
     tail = _tail(place, instances)
-    show("".join(f"{line}\n" for line in _last_lines(tail.read(), limit)))
     try:
+        show("".join(f"{line}\n" for line in _last_lines(tail.read(), limit)))
         while True:
             time.sleep(_PAUSE_S)
             if added := tail.read():
