@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from neuroflow_proxy.errors import SettingsError
 from neuroflow_proxy.settings import (
     SECTION_SCHEMA,
+    TIERS,
     find_integrations,
     integrations_schema,
     load_settings,
@@ -38,6 +39,7 @@ VALUES = st.one_of(
     st.sampled_from(["custom", "direct", "", "x", "http://x", "https://x/v1", "ftp://x", " \n", "4001"]),
     st.lists(st.integers(), max_size=1),
     st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+    st.dictionaries(st.sampled_from([*TIERS, "other"]), st.sampled_from(["x", " ", 1, None]), max_size=3),
 )
 SECTIONS = st.dictionaries(st.sampled_from([*SECTION_SCHEMA["properties"], "somebody else's"]), VALUES) | VALUES
 
@@ -88,6 +90,20 @@ def test_a_key_with_a_line_end_from_an_editor_is_still_the_key(tmp_path: Path) -
     section = read_section(write(tmp_path, {"custom_llm": SEED_SECTION | {"api_key": " the-key\n"}}))
     assert section is not None
     assert section.api_key == "the-key"
+
+
+def test_tiers_are_read_without_padding_and_without_what_is_none(tmp_path: Path) -> None:
+    section = read_section(write(tmp_path, {"custom_llm": {"tiers": {"opus": " glm-5.2 ", "gold": "x"}}}))
+    assert section is not None
+    assert section.tiers == {"opus": "glm-5.2"}
+    settings = load_settings({}, cwd=tmp_path, home=tmp_path)
+    assert settings.tiers == {"opus": "glm-5.2"}
+    assert load_settings({"BIG_MODEL": "big"}, cwd=tmp_path, home=tmp_path).tiers == {}
+
+
+def test_a_complaint_about_a_tier_says_which(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"custom_llm\.tiers must be an object, opus in it a text"):
+        read_section(write(tmp_path, {"custom_llm": {"tiers": {"sonnet": "x", "opus": 7}}}))
 
 
 def test_a_complaint_names_every_bad_field_and_no_value(tmp_path: Path) -> None:

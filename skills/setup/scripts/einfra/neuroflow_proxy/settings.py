@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import SettingsError
-from .wire.codec import InvalidJSON, loads
+from .wire.plain_json import InvalidJSON, loads
 
 EINFRA_BASE_URL = "https://llm.ai.e-infra.cz/v1"
 DEFAULT_MODEL = "kimi-k2.5"
 FIRST_PORT = 4001
+TIERS = ("opus", "sonnet", "haiku", "fable")
+"""The sizes of Claude's models: Claude Code asks for them by these names, whatever model was chosen."""
 INTEGRATIONS_NAME = Path(".neuroflow") / "integrations.json"
 SECTION = "custom_llm"
 
@@ -52,6 +54,12 @@ SECTION_SCHEMA: dict[str, Any] = {
             "pattern": r"\S",
             "default": None,
             "description": "Model id for small background requests; the main model if absent.",
+        },
+        "tiers": {
+            "type": "object",
+            "properties": {tier: {"type": "string", "pattern": r"\S"} for tier in TIERS},
+            "default": {},
+            "description": "Model ids for single sizes of Claude's; the small model is haiku and the main one the rest.",
         },
         "proxy_mode": {
             "enum": ["custom", "direct"],
@@ -106,6 +114,7 @@ class CustomLlm:
     api_key: str = field(repr=False)
     model: str
     small_model: str | None
+    tiers: Mapping[str, str]
     proxy_mode: Literal["custom", "direct"]
     proxy_port: int
     fallback_models: tuple[str, ...]
@@ -124,6 +133,7 @@ class Settings:
     api_key: str = field(repr=False)
     model: str
     small_model: str
+    tiers: Mapping[str, str]
     port: int
     token: str | None = field(repr=False)
     fallback_models: tuple[str, ...]
@@ -133,8 +143,15 @@ class Settings:
     instance_id: str | None
     log: Path | None
     """Where the log goes; None: to the standard error."""
+    recordings: Path | None
+    """Where requests and answers are recorded; None, unless PROXY_DEBUG says otherwise: nowhere."""
     path: Path | None
     """The integrations file that was used, if there was one."""
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What must stand in no log, no message and no recording."""
+    return [secret for secret in (settings.api_key, settings.token) if secret]
 
 
 def environment() -> dict[str, str]:
@@ -143,17 +160,10 @@ def environment() -> dict[str, str]:
 
 
 def integrations_schema() -> dict[str, Any]:
-    recordings: Path | None
-    """Where requests and answers are recorded; None, unless PROXY_DEBUG says otherwise: nowhere."""
     """JSON Schema (2020-12) of the integrations file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "neuroflow integrations",
-def secrets_of(settings: Settings) -> list[str]:
-    """What must stand in no log, no message and no recording."""
-    return [secret for secret in (settings.api_key, settings.token) if secret]
-
-
         "description": "`.neuroflow/integrations.json`: one section for each integration of the project.",
         "type": "object",
         "properties": {SECTION: SECTION_SCHEMA},
@@ -210,10 +220,22 @@ def parse_section(section: object) -> CustomLlm:
         if problem:
             # The value stays out of it: it may be the key.
             problems.append(f"{SECTION}.{name} must be {problem}")
-        values[name] = tuple(value) if isinstance(value, list) else value.strip() if isinstance(value, str) else value
+        else:
+            values[name] = _plain(value, rule)
     if problems:
         raise ValueError("; ".join(problems))
     return CustomLlm(**values)
+
+
+def _plain(value: Any, rule: Mapping[str, Any]) -> Any:
+    """A value that was found good, as the rest of the program wants it: without padding, and without unknown keys."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        return tuple(_plain(item, rule["items"]) for item in value)
+    if isinstance(value, dict):
+        return {name: _plain(value[name], inner) for name, inner in rule["properties"].items() if name in value}
+    return value
 
 
 def _complaint(value: object, rule: Mapping[str, Any]) -> str | None:
@@ -223,8 +245,15 @@ def _complaint(value: object, rule: Mapping[str, Any]) -> str | None:
     if value is None and "null" in rule["type"]:
         return None
     if rule["type"] == "array":
-        are_texts = isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value)
-        return None if are_texts else "a list of texts"
+        if not isinstance(value, list):
+            return "a list"
+        complaints = (_complaint(item, rule["items"]) for item in value)
+        return next((f"a list, each item {complaint}" for complaint in complaints if complaint), None)
+    if rule["type"] == "object":
+        if not isinstance(value, dict):
+            return "an object"
+        inner = ((name, _complaint(value[name], kind)) for name, kind in rule["properties"].items() if name in value)
+        return next((f"an object, {name} in it {complaint}" for name, complaint in inner if complaint), None)
     if rule["type"] == "boolean":
         return None if isinstance(value, bool) else "true or false"
     if "integer" in rule["type"]:
@@ -266,7 +295,8 @@ def load_settings(
         base_url=base_url,
         api_key=env.get("OPENAI_API_KEY") or section.api_key,
         model=model,
-        small_model=env.get("SMALL_MODEL") or (section.small_model if not env.get("BIG_MODEL") else None) or model,
+        small_model=env.get("SMALL_MODEL") or (None if own_model else section.small_model) or model,
+        tiers={} if own_model else section.tiers,
         port=_port(env) or section.proxy_port,
         token=env.get("NEUROFLOW_PROXY_TOKEN") or section.proxy_token,
         fallback_models=section.fallback_models,
@@ -280,6 +310,10 @@ def load_settings(
     )
 
 
+def _is_on(env: Mapping[str, str], name: str) -> bool:
+    return env.get(name, "").lower() in ("1", "true", "yes")
+
+
 def _port(env: Mapping[str, str]) -> int | None:
     raw = env.get("NEUROFLOW_PROXY_PORT")
     if not raw:
@@ -287,7 +321,3 @@ def _port(env: Mapping[str, str]) -> int | None:
     if not raw.isdigit() or not 0 < int(raw) < 65536:
         raise SettingsError(f"NEUROFLOW_PROXY_PORT is {raw!r}, which is no port.", hint="Ports are 1 to 65535.")
     return int(raw)
-def _is_on(env: Mapping[str, str], name: str) -> bool:
-    return env.get(name, "").lower() in ("1", "true", "yes")
-
-

@@ -34,7 +34,8 @@ class LiveSettings:
         Claude Code goes on to ask for the model that it was started with; who has switched since means the new one.
         """
         settings = self.current()
-        return model in self._former_models and model not in (settings.model, settings.small_model)
+        named = (settings.model, settings.small_model, *settings.tiers.values())
+        return model in self._former_models and model not in named
 
     def current(self) -> Settings:
         """The settings that a request that begins now is served with."""
