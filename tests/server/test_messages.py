@@ -10,7 +10,7 @@ import pytest
 
 from neuroflow_proxy.demo.provider import DemoProvider
 from neuroflow_proxy.demo.script import Cut, Hang, Pause, Raw, Status, finish, in_turn, reasoning, role, text, tool_call
-from neuroflow_proxy.server import answers, exchange
+from neuroflow_proxy.server import answers, asking
 from tests.grammar import listen, parse_sse
 from tests.serving import proxy_before, wait_until
 
@@ -179,7 +179,7 @@ def test_a_client_that_goes_takes_the_request_upstream_with_it(provider: DemoPro
 def test_a_provider_that_finished_but_does_not_close_is_not_waited_for(
     provider: DemoProvider, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "END_GRACE_S", 0.1)
+    monkeypatch.setattr(asking, "END_GRACE_S", 0.1)
     provider.script = in_turn([*text("a"), *finish(), Hang()])
     said = listen(parse_sse(httpx.post(f"{url}/v1/messages", json=ask(stream=True)).content))
     assert (said.text, said.stop_reason) == ("a", "end_turn")

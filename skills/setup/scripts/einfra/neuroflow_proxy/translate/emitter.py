@@ -52,8 +52,9 @@ class MessageEmitter:
         return self._state is _State.ENDED
 
     @property
-    def has_started(self) -> bool:
-        return self._state is not _State.START
+    def progress(self) -> tuple[int, int]:
+        """The last block's index and the characters written so far."""
+        return self._index, self._characters
 
     def take(self) -> list[JSON]:
         """The events since the last call."""

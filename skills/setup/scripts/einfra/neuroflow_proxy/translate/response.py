@@ -67,9 +67,14 @@ class ResponseStream:
         )
         self._begin()
 
-    def restart(self) -> None:
-        """Forget the provider's answer, but not what was made of it: another answer takes its place."""
+    def restart(self, context: ResponseContext) -> None:
+        """Forget the provider's answer, but not what was made of it: another one follows, to be read by `context`.
+
+        What names the answer to the client (id, model, the count in message_start) stays as it was.
+        """
         self._counts += self._rescue.counts
+        self._context = context
+        self._sequencer.begin_answer()
         self._begin()
 
     def _begin(self) -> None:
@@ -105,9 +110,9 @@ class ResponseStream:
         return self._finish is not None
 
     @property
-    def has_begun(self) -> bool:
-        """Whether any event for the client has been made."""
-        return self._emitter.has_started
+    def progress(self) -> tuple[int, int]:
+        """Differs after every event about content: equal values mean that nothing was said between them."""
+        return self._emitter.progress
 
     @property
     def amount_said(self) -> int:

@@ -28,7 +28,7 @@ class _Prose:
     def __init__(self, emitter: MessageEmitter, *, is_text: bool) -> None:
         self.is_text = is_text
         self._emitter = emitter
-        self._opened = False
+        self.is_shown = False
         self._pieces: list[str] = []
 
     def add(self, piece: str) -> None:
@@ -37,8 +37,8 @@ class _Prose:
     def flush(self) -> None:
         if not self._pieces:
             return
-        if not self._opened:
-            self._opened = True
+        if not self.is_shown:
+            self.is_shown = True
             if self.is_text:
                 self._emitter.open_text()
             else:
@@ -61,7 +61,7 @@ class _Call:
         self._id = ""
         self._name = ""
         self._whole = False
-        self._opened = False
+        self.is_shown = False
         self._pieces: list[str] = []
         self._arguments: ArgumentsStream | None = None
 
@@ -108,8 +108,8 @@ class _Call:
         self._owner.emitter.close()
 
     def _open(self) -> None:
-        if not self._opened:
-            self._opened = True
+        if not self.is_shown:
+            self.is_shown = True
             self._owner.tool_use_count += 1
             names = self._owner.names
             self._owner.emitter.open_tool_use(self._owner.ids.choose(self._id), names.resolve(self._name))
@@ -143,6 +143,14 @@ class BlockSequencer:
         self._blank_reasoning = ""
         self._late_reasoning: list[str] = []
         self._late_length = 0
+
+    def begin_answer(self) -> None:
+        """Another answer of the provider's follows: its slots are its own, and what nobody has seen is forgotten."""
+        self._calls.clear()
+        self._queue = deque(block for block in self._queue if block.is_shown)
+        last = self._queue[-1] if self._queue else None
+        self._prose = last if isinstance(last, _Prose) else None
+        self._blank_text = self._blank_reasoning = self.text_tail = ""
 
     @property
     def has_calls(self) -> bool:

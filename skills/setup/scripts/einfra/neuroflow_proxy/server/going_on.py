@@ -1,0 +1,64 @@
+"""After a whole answer of the provider's: may something continue the same answer to the client?
+
+Each `Continuation` looks at what was said and returns what to ask next, or None. They are asked in turn after every
+answer of the provider's, until none has anything more to ask.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..translate.second_try import second_try
+from ..translate.special import RequestKind
+from ..wire.messages_api import JSON
+from .asking import Asking, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A Messages request whose answer goes on where the answer so far has ended."""
+
+    body: JSON
+    may_fail: bool
+    """What was said so far is a whole answer, if a poor one: it stands if this comes to nothing."""
+
+
+class Continuation(Protocol):
+    """One reason to go on."""
+
+    async def after(self, asking: Asking, write: Write) -> Further | None:
+        """What to ask after the answer that `asking` has just read; what there is to say before that is written."""
+
+
+class SecondTry:
+    """A turn that came to nothing gets one more."""
+
+    def __init__(self) -> None:
+        self._was_made = False
+
+    async def after(self, asking: Asking, write: Write) -> Further | None:
+        if self._was_made or asking.question.request.kind is not RequestKind.MAIN:
+            return None
+        again = second_try(asking.question.body, asking.stream.text_without_call)
+        if again is None:
+            return None
+        self._was_made = True
+        asking.stream.count("second_tries")
+        return Further(again, may_fail=True)
+
+
+async def answer_whole(asking: Asking, body: JSON, continuations: list[Continuation], write: Write) -> None:
+    """Ask for what `body` wants and for all that continues it; after this the stream needs only to be ended."""
+    await asking.patiently(body, write)
+    while (further := await _next(asking, continuations, write)) is not None:
+        if further.may_fail:
+            await asking.once_more(further.body, write)
+        else:
+            await asking.patiently(further.body, write)
+
+
+async def _next(asking: Asking, continuations: list[Continuation], write: Write) -> Further | None:
+    for continuation in continuations:
+        further = await continuation.after(asking, write)
+        if further is not None:
+            return further
+    return None

@@ -1,0 +1,78 @@
+"""What is asked of one model: the client's request in that model's form, and how the model's answer is to be read.
+
+A value. Whenever the model changes, or what is known of it, or what it is to be asked, another one takes its place, so
+that nothing of one model is left over for the next.
+"""
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import Self
+
+from ..models.profiles import Profile, profile_for
+from ..models.providers import adapted
+from ..provider.memory import ProviderMemory
+from ..settings import Settings
+from ..translate.request import ChatRequest, to_chat_request
+from ..translate.response import ResponseContext
+from ..translate.tokens import estimate_input_tokens
+from ..wire.codec import dumps
+from ..wire.messages_api import JSON
+from .pdf import read_pdf
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request to one model."""
+
+    body: JSON
+    """The Messages request."""
+    model: str
+    profile: Profile
+    request: ChatRequest
+    input_tokens: int
+    """An estimate, by what this model has taught us about its counting."""
+    max_tokens: int | None = None
+    """What fits, where the provider has said that the request's own limit does not."""
+
+    @classmethod
+    def of(cls, body: JSON, model: str, settings: Settings, memory: ProviderMemory) -> Self:
+        """Put a Messages request to a model. Raises `RequestError`, which names the field."""
+        profile = adapted(profile_for(model), settings.base_url)
+        factor = memory.token_factor_of(model)
+        request = to_chat_request(
+            body,
+            model=model,
+            profile=profile,
+            learned=memory.learned_of(model),
+            directive=settings.directive,
+            read_pdf=read_pdf,
+            token_factor=factor,
+        )
+        return cls(body, model, profile, request, estimate_input_tokens(body, factor=factor))
+
+    def limited_to(self, max_tokens: int) -> Self:
+        """The same with another limit for the answer."""
+        return replace(self, max_tokens=max_tokens)
+
+    def to_bytes(self) -> bytes:
+        """The Chat Completions body."""
+        body = self.request.body
+        if self.max_tokens is not None:
+            key = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
+            body = {**body, key: self.max_tokens}
+        return dumps(body)
+
+    def context(self) -> ResponseContext:
+        """What the answer has to know of all this."""
+        request = self.request
+        return ResponseContext(
+            message_id=f"msg_{secrets.token_hex(12)}",
+            model=request.client_model,
+            mint_tool_use_id=lambda: f"toolu_{secrets.token_hex(12)}",
+            input_tokens=self.input_tokens,
+            schemas=request.tools,
+            names=request.tool_names,
+            known_ids=request.known_ids,
+            stop_sequences=request.stop_sequences,
+            opens_in_thought=self.profile.opens_in_thought and request.thinks,
+        )
