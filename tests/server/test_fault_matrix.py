@@ -41,7 +41,8 @@ from neuroflow_proxy.demo.script import (
 )
 from neuroflow_proxy.models.profiles import profile_for
 from neuroflow_proxy.provider import retry
-from neuroflow_proxy.server import answers, exchange
+from neuroflow_proxy.server import answers, asking
+from neuroflow_proxy.server import question as questions
 from neuroflow_proxy.server.app import create_app
 from neuroflow_proxy.setup.integrations import save_section
 from tests.grammar import listen, parse_sse
@@ -263,8 +264,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[Cell, Seen]:
         ThreadPoolExecutor(16) as pool,
     ):
         patch.setattr(retry, "_FIRST_WAIT_S", dict.fromkeys(retry._FIRST_WAIT_S, 0.01))
-        patch.setattr(exchange, "profile_for", lambda model: replace(profile_for(model), silence_timeout_s=SILENCE_S))
-        patch.setattr(exchange, "END_GRACE_S", 0.2)
+        patch.setattr(questions, "profile_for", lambda model: replace(profile_for(model), silence_timeout_s=SILENCE_S))
+        patch.setattr(asking, "END_GRACE_S", 0.2)
         for is_open, hold_s in ((False, 60.0), (True, 0.0)):
             patch.setattr(answers, "HOLD_HEADERS_S", hold_s)
             cells = [cell for cell in CELLS if (cell.moment == "opened") == is_open]
