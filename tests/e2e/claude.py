@@ -48,10 +48,13 @@ class Finished:
 
     @property
     def result(self) -> dict[str, Any]:
-        """The closing event: whether the run succeeded, its text, its usage."""
+        """The closing event: whether the run succeeded, its text, its usage.
+
+        Each agent that was in the background when a turn closed makes one more turn.
+        """
         results = [event for event in self.events if event["type"] == "result"]
-        assert len(results) == 1, self.story
-        return results[0]
+        assert results, self.story
+        return results[-1]
 
     @property
     def text(self) -> str:

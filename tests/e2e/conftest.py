@@ -17,6 +17,7 @@ from tests.e2e.claude import CURRENT, OLDER, Finished, minimal_environment, run_
 from tests.live import free_port, process_on, started
 
 MODEL = "kimi-k2.5"
+SMALL_MODEL = "mistral-small-4"
 TOKEN = "local-token-of-the-test"
 
 
@@ -82,18 +83,36 @@ class Session:
         return [received.body for received in self.provider.requests]
 
 
-@pytest.fixture(params=[CURRENT, pytest.param(OLDER, marks=pytest.mark.nightly)])
+VERSIONS = [CURRENT, pytest.param(OLDER, marks=pytest.mark.nightly)]
+
+
+@pytest.fixture(params=VERSIONS)
 def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
     """Everything as set-up leaves it: the proxy with a token, Claude Code with the variables that set-up prints."""
-    project, home = tmp_path / "project", tmp_path / "home"
+    with _session(request.param, tmp_path, small_model=MODEL) as held:
+        yield held
+
+
+@pytest.fixture(params=VERSIONS)
+def session_of_two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
+    """The same with another model for small requests."""
+    with _session(request.param, tmp_path, small_model=SMALL_MODEL) as held:
+        yield held
+
+
+@contextmanager
+def _session(version: str, folder: Path, *, small_model: str) -> Iterator[Session]:
+    project, home = folder / "project", folder / "home"
     project.mkdir()
     home.mkdir()
-    proxy = Proxy(free_port(), tmp_path / "integrations.json", home, tmp_path / "proxy.log")
-    connection = Connection(proxy.port, TOKEN, "demo", MODEL, MODEL, context_window=262_144, max_output_tokens=None)
+    proxy = Proxy(free_port(), folder / "integrations.json", home, folder / "proxy.log")
+    connection = Connection(
+        proxy.port, TOKEN, "demo", MODEL, small_model, context_window=262_144, max_output_tokens=None
+    )
     provider = DemoProvider()
     with running(provider) as provider_url:
-        section = {"base_url": provider_url, "api_key": DEMO_KEY, "model": MODEL, "proxy_token": TOKEN}
-        save_section(proxy.file, section)
+        models = {"model": MODEL, "small_model": small_model}
+        save_section(proxy.file, {"base_url": provider_url, "api_key": DEMO_KEY, **models, "proxy_token": TOKEN})
         with proxy.running():
             printed = {variable.name: variable.value for variable in variables(connection, {})}
-            yield Session(request.param, printed, provider, project, home, proxy)
+            yield Session(version, printed, provider, project, home, proxy)

@@ -45,6 +45,38 @@ for line in sys.stdin:
     print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
 '''
 
+MANY_TOOLS = '''\
+"""An MCP server on standard input and output, with as many tools as it is told to have."""
+import json, sys
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        name: {"type": "string", "description": f"The {name} of the thing, as the remote system knows it."}
+        for name in ("project", "item", "state", "comment")
+    },
+}
+WORDS = "Does a thing in the remote system, with all the care that one can take. "
+TOOLS = [
+    {"name": f"tool_{number}", "description": WORDS * 6, "inputSchema": SCHEMA} for number in range(int(sys.argv[1]))
+]
+
+for line in sys.stdin:
+    message = json.loads(line)
+    if "id" not in message:
+        continue
+    params = message.get("params", {})
+    result = {}
+    if message["method"] == "initialize":
+        server = {"name": "many", "version": "1"}
+        result = {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": server}
+    elif message["method"] == "tools/list":
+        result = {"tools": TOOLS}
+    elif message["method"] == "tools/call":
+        result = {"content": [{"type": "text", "text": "It is done."}]}
+    print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+'''
+
 
 def png() -> bytes:
     """A red square."""

@@ -5,7 +5,7 @@ The models' parts are scripted, so that every request is known. What is looked a
 
 import json
 import sys
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,10 +32,9 @@ from tests.e2e.claude import CURRENT
 from tests.e2e.conftest import MODEL, Session
 from tests.e2e.editor import editing
 from tests.e2e.material import MCP_SERVER, pdf, png
+from tests.e2e.upstream import Body, begins_with, images_of, tools_of, words_of
 
 pytestmark = pytest.mark.e2e
-
-Body = dict[str, Any]
 
 KIMI, MISTRAL, DEEPSEEK = MODEL, "mistral-small-4", "deepseek-v3.2-thinking"
 _EVERYWHERE = (*BASE, compilable_tools, fits(131_072))
@@ -196,19 +195,7 @@ def thought(prompt: str, done: int) -> str:
 
 def name_upstream(name: str, body: Body) -> str:
     """What the provider knows a tool as: a long name is told by its beginning."""
-    names = [tool["function"]["name"] for tool in body.get("tools", [])]
-    return next((known for known in names if known == name or known[:50] == name[:50]), name)
-
-
-def words_of(message: Body) -> str:
-    content = message["content"]
-    return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
-
-
-def images_of(message: Body) -> list[bytes]:
-    parts = message["content"] if isinstance(message["content"], list) else []
-    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
-    return [b64decode(url.removeprefix("data:image/png;base64,"), validate=True) for url in urls]
+    return next((known for known in tools_of(body) if known == name or known[:50] == name[:50]), name)
 
 
 def asks_for_summary(body: Body) -> bool:
@@ -227,11 +214,6 @@ def conversations(bodies: Sequence[Body]) -> list[list[Body]]:
     for body in bodies:
         found.setdefault((whose(body), body["model"]), []).append(body)
     return list(found.values())
-
-
-def begins_with(later: list[Body], earlier: list[Body]) -> bool:
-    """Byte for byte, as a cache looks at it."""
-    return [dumps_text(item) for item in later[: len(earlier)]] == [dumps_text(item) for item in earlier]
 
 
 def after(turn: Turn, step: int, bodies: Sequence[Body]) -> list[Body]:

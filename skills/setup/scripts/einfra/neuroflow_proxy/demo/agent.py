@@ -28,6 +28,8 @@ LOADER, SELECT = "ToolSearch", "select:"
 """The tool with which Claude Code lets a model load others, of which it has told no more than the names; and how its
 query begins where the names are known.
 """
+FORM = "StructuredOutput"
+"""The tool that Claude Code adds where an answer must have a form: its call is the answer."""
 
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _CWD = re.compile(r"working directory: (.+?)(?: \(was .*)?$", re.IGNORECASE | re.MULTILINE)
@@ -35,7 +37,13 @@ _CWD = re.compile(r"working directory: (.+?)(?: \(was .*)?$", re.IGNORECASE | re
 # The instructions to compact end like this, in all versions of Claude Code seen.
 _COMPACT = "followed by a <summary> block"
 # What Claude Code says by itself to get an answer that broke off: the task stays what it was.
-_NUDGES = ("[Your previous response had no visible output", "Your response above was cut off mid-stream")
+_NUDGES = (
+    "[Your previous response had no visible output",
+    "Your response above was cut off mid-stream",
+    "[structured-output-enforce]",
+)
+# What the proxy says above the images of a tool's result, which stand in a message of their own.
+_IMAGES_OF_RESULTS = re.compile(r"(\[\d+ images? from the result of .+?\]\n?)+")
 
 _SUMMARY = "The user asked: {request}\nTurns already taken: {done}"
 _SUMMARY_READ = re.compile(r'The user asked: (?P<request>".*")\nTurns already taken: (?P<done>\d+)')
@@ -115,6 +123,8 @@ def _decide(body: JSON) -> tuple[str, str, Turn]:
         step = f"step {task.done + 1} of {len(turns)}: {', '.join(map(str, turn))}"
         calls = [_fitted(call, tools[call.tool]) for call in turn]
         return f"The user asked for this: {task.request}\nNow {step}", "", calls
+    if FORM in tools and task.done == len(turns):
+        return "I am to answer in a form.", "", [Call(FORM, smallest(tools[FORM], task.request[:60] or "Demo"))]
     if task.results:
         quoted = "\n\n".join(f"{call}:\n```\n{result[:QUOTED_CHARS]}\n```" for call, result in task.results)
         return "All is done; I tell what came out.", f"Done. This is what the tools said.\n\n{quoted}", []
@@ -130,7 +140,7 @@ def task_of(messages: list[JSON]) -> Task:
     for message in messages:
         if message["role"] == "user":
             words = _own_words(message)
-            if not words or words.startswith(_NUDGES) or _COMPACT in words:
+            if not words or words.startswith(_NUDGES) or _COMPACT in words or _IMAGES_OF_RESULTS.fullmatch(words):
                 continue
             summary = _SUMMARY_READ.search(words)
             request, done = (loads(summary["request"]), int(summary["done"])) if summary else (words, 0)
