@@ -17,7 +17,7 @@ _POINTER = re.compile(r"❯ (\d+)\.\s+(\S+) .*")
 
 
 @contextmanager
-def at_a_terminal(session: Session, *, env: Mapping[str, str] | None = None) -> Iterator[Terminal]:
+def at_a_terminal(session: Session, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Terminal]:
     """Start `claude` in the session's project, past the questions of a first start, and wait for its prompt."""
     answered = {"hasCompletedOnboarding": True, "projects": {str(session.project): {"hasTrustDialogAccepted": True}}}
     folder = session.home / ".claude"
@@ -26,7 +26,7 @@ def at_a_terminal(session: Session, *, env: Mapping[str, str] | None = None) -> 
     connection = dict(session.connection if env is None else env)
     child = pexpect.spawn(
         install_claude(session.version),
-        ["--permission-mode", "acceptEdits"],
+        ["--permission-mode", "acceptEdits", *arguments],
         cwd=str(session.project),
         env=minimal_environment(session.home) | connection | {"TERM": "xterm-256color", "LANG": "C.UTF-8"},
         dimensions=(ROWS, COLUMNS),

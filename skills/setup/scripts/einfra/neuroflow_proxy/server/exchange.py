@@ -37,7 +37,9 @@ class Exchange:
         model = self._resolve(kind)
         # Only who asks for the chosen model gets another in its place; who names one means it.
         models = [model, *settings.fallback_models] if model == settings.model else [model]
-        self._asking = Asking(state, settings, body, models, priority_of(kind, headers))
+        priority = priority_of(kind, headers)
+        self._is_turn = priority is Priority.TURN
+        self._asking = Asking(state, settings, body, models, priority)
         self._continuations: list[Continuation] = [SecondTry()] if settings.second_try else []
 
     async def answer(self, receive: Receive, send: Send) -> None:
@@ -98,6 +100,7 @@ class Exchange:
             asked.model,
             Served(
                 outcome=outcome,
+                is_turn=self._is_turn,
                 usage=usage,
                 attempts=asking.attempts,
                 waited_s=asking.waited_s,

@@ -62,6 +62,7 @@ class ProxyState:
                     {"position": waiting.position, "waited_s": round(waiting.waited_s, 1)} for waiting in queue.waiting
                 ],
             },
+            "last_turn": self.stats.last_turn,
             "models": self.stats.as_json(),
             "learned": {model: describe(learned) for model, learned in memory.learned.items()},
             "ignored_fields": dict(self.ignored_fields),

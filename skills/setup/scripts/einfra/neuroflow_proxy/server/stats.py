@@ -16,6 +16,8 @@ class Served:
 
     outcome: str
     """`ok`, `client_gone`, or the kind of the error."""
+    is_turn: bool
+    """It was the user's own turn, and no small request beside it."""
     usage: Usage | None
     attempts: int
     waited_s: float
@@ -75,9 +77,13 @@ class Stats:
 
     def __init__(self) -> None:
         self._models: dict[str, _Model] = {}
+        self.last_turn: JSON | None = None
+        """Which model the user's last turn came to, and its outcome."""
 
     def record(self, model: str, served: Served) -> None:
         self._models.setdefault(model, _Model()).add(served)
+        if served.is_turn:
+            self.last_turn = {"model": model, "outcome": served.outcome}
 
     def as_json(self) -> JSON:
         """By model id."""

@@ -1,0 +1,1 @@
+"""Scripts that Claude Code runs by themselves, with whatever Python there is: they import nothing of this package."""
