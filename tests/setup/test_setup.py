@@ -14,12 +14,12 @@ import pytest
 from neuroflow_proxy.demo.catalog import EINFRA_MODELS
 from neuroflow_proxy.errors import Kind, UpstreamError
 from neuroflow_proxy.settings import EINFRA_BASE_URL
-from neuroflow_proxy.setup.flow import refused_key
 from neuroflow_proxy.setup.health import ask_health
+from neuroflow_proxy.setup.live_models import refused_key
 from neuroflow_proxy.setup.ports import is_free
 from tests.e2e.claude import install_claude, minimal_environment
 from tests.live import call, free_port
-from tests.setup.user import COMMAND, KEY, Ran, User, is_alive, processes_of, somebody
+from tests.setup.user import KEY, Ran, User, is_alive, processes_of, somebody
 
 QUESTION = {"model": "claude-opus-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]}
 only_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no permission bits")
@@ -309,33 +309,3 @@ def test_two_setups_at_once_end_with_one_proxy(user: User) -> None:
     assert processes_of(user) == [told[0]["pid"]]
     assert sorted(one["new"] for one in told) == [False, True]
     assert told[0]["connect"] == told[1]["connect"]
-
-
-@pytest.mark.parametrize(
-    "delay_s",
-    [pytest.param(delay_s / 10, marks=[pytest.mark.nightly] if delay_s != 14 else []) for delay_s in range(2, 36, 2)],
-)
-def test_a_setup_that_is_killed_anywhere_leaves_nothing_that_the_next_does_not_mend(delay_s: float, user: User) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "setup", "--base-url", user.base_url, "--key-stdin", "--yes"],
-        cwd=user.project,
-        env=user.env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdin is not None
-        process.stdin.write(KEY.encode() + b"\n")
-        process.stdin.close()
-        try:
-            process.wait(delay_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-    if user.file.exists():
-        json.loads(user.file.read_bytes())
-    told = user.set_up("--yes").json
-    assert told["running"]
-    assert processes_of(user) == [told["pid"]]
-    assert user.run("stop", "--json").json["stopped"] is True
-    assert processes_of(user) == []
-    assert [path.name for path in user.file.parent.iterdir() if path.suffix == ".tmp"] == []

@@ -1,6 +1,7 @@
 """Writing files that hold secrets: for the user alone, and either the old content or the new, never a part of it."""
 
 import contextlib
+import glob
 import os
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ def write_private(path: Path, data: bytes) -> None:
     """Put `data` at `path` atomically, with mode 0600. A link is followed, not replaced."""
     path = path.resolve()
     make_private_folder(path.parent)
+    remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(open_private(temporary), "wb") as file:
@@ -28,10 +30,11 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove temporary files beside `path` that a killed writer left behind. Only for who holds the lock."""
+    """Remove the temporary files beside `path` of writers that were killed: what is in them may be a key."""
     path = path.resolve()
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        leftover.unlink(missing_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        if not _is_running(leftover.suffixes[-2][1:]):
+            leftover.unlink(missing_ok=True)
 
 
 def open_private(path: Path) -> int:
@@ -47,6 +50,12 @@ def make_private_folder(folder: Path) -> None:
     """Make `folder` for the user alone, unless it is there already; then its mode is the user's business."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def _is_running(pid: str) -> bool:
+    import psutil  # here, because leftovers are rare
+
+    return pid.isdecimal() and psutil.pid_exists(int(pid))
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 from ..errors import OUTCOMES, InstanceError, Kind
 from ..version import VERSION
 from ..wire.plain_json import InvalidJSON, dumps, loads
-from .files import open_private, write_private
+from .files import open_private, remove_leftovers, write_private
 from .health import Health, ask_health
 from .keys import EINFRA_VARIABLES, OPENAI_VARIABLE
 from .lock import exclusive
@@ -170,8 +171,17 @@ class Instances:
                 "A proxy answers under the name of ours, but which process it is cannot be proved.",
                 hint=f"Find out who listens on port {record.port if record else '?'} and end it yourself.",
             )
-        self._path(integrations, "json").unlink(missing_ok=True)
+        path = self._path(integrations, "json")
+        remove_leftovers(path)
+        path.unlink(missing_ok=True)
         return process is not None
+
+    def forget(self, integrations: Path) -> None:
+        """Remove what a proxy that has ended left behind: its log, its last words, what it recorded. Not the lock."""
+        log = self.log(integrations)
+        for path in (*log.parent.glob(f"{log.name}*"), log.with_suffix(".out"), log.with_suffix(".claude")):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(log.with_suffix(".recordings"), ignore_errors=True)
 
     def _try_start(self, record: Record, env: Mapping[str, str]) -> Record | None:
         """Start a process and wait until it answers. None if somebody else got the port first."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ..settings import INTEGRATIONS_NAME, SECTION
-from .files import PRIVATE_FILE, remove_leftovers, write_private
+from .files import PRIVATE_FILE, write_private
 from .json_file import cannot_write, parse, read_bytes, render, section_of
 
 BACKUP_SUFFIX = ".bak"
@@ -52,7 +52,6 @@ def save_section(path: Path, changes: Mapping[str, object]) -> bool:
             if path.stat().st_mode & ~PRIVATE_FILE & 0o777:
                 path.chmod(PRIVATE_FILE)  # it holds a key, whoever made it
             return False
-        remove_leftovers(path)
         if old:
             write_private(path.with_name(path.name + BACKUP_SUFFIX), old)
         write_private(path, new)
