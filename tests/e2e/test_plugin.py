@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from neuroflow_proxy.demo.provider import DEMO_KEY
@@ -25,6 +26,8 @@ from tests.e2e.claude import CURRENT, Finished, install_claude, minimal_environm
 from tests.e2e.conftest import MODEL, Session
 from tests.e2e.follower import follow
 from tests.e2e.tui import at_a_terminal, say
+from tests.live import free_port
+from tests.serving import wait_until
 from tests.setup.terminal import ENTER
 from tests.start.outside import ROOT, outside_environment, uv
 from tests.start.repository import publish
@@ -60,6 +63,22 @@ class Somebody:
         refused = [result for result in finished.blocks("tool_result") if result.get("is_error")]
         assert not refused, finished.story
         told = json.loads(finished.text)
+        assert isinstance(told, dict)
+        return told
+
+    def runs(self, *arguments: str) -> dict[str, Any]:
+        """A verb of the command line, and what it told."""
+        ran = subprocess.run(
+            [sys.executable, "-m", "neuroflow_proxy", *arguments, "--json"],
+            cwd=self.session.project,
+            env=self.env | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        told = json.loads(ran.stdout)
         assert isinstance(told, dict)
         return told
 
@@ -168,6 +187,37 @@ def test_at_a_terminal_the_person_chooses_the_model_and_sees_what_came_of_it(som
     assert ask_health(somebody.section["proxy_port"]) is not None
 
 
+@only_current
+@pytest.mark.parametrize("start_proxy", [True, False])
+def test_a_session_starts_the_proxy_that_does_not_run_unless_that_is_turned_off(
+    start_proxy: bool, somebody: Somebody, tmp_path: Path
+) -> None:
+    """As after the machine was started anew: settings are there, Claude Code is connected, and nobody listens."""
+    repository = publish(tmp_path / "hub", somebody.session.home)
+    option = f"start_proxy={str(start_proxy).lower()}"
+    claude_plugin(somebody, "install", "neuroflow", "--marketplace", repository, "--config", option)
+    told = somebody.runs("setup", "--yes", "--no-proof", "--port", str(free_port()))
+    psutil.Process(told["pid"]).kill()
+    wait_until(lambda: ask_health(told["port"]) is None, "it is gone")
+    env = somebody.env | {"CLAUDE_CODE_MAX_RETRIES": "10" if start_proxy else "0"}
+    finished = answered_by(told["connect"], somebody, **env)
+    assert finished.result["is_error"] is not start_proxy, finished.story
+    status = somebody.runs("status")
+    assert (status["running"], status["port"]) == (start_proxy, told["port"])
+
+
+@only_current
+def test_the_status_line_shows_at_a_terminal_what_the_proxy_knows(somebody: Somebody) -> None:
+    settings = somebody.session.project / ".claude" / "settings.local.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps(somebody.runs("statusline")["settings"]), "utf-8")
+    with at_a_terminal(somebody.session, env=somebody.env | dict(somebody.session.connection)) as terminal:
+        say(terminal, "Say hello.")
+        terminal.see("You said: Say hello.")
+        terminal.see(f"{MODEL} \N{MIDDLE DOT} ready \N{MIDDLE DOT} window ")
+        terminal.see(" \N{MIDDLE DOT} since the start ")
+
+
 def claude_plugin(somebody: Somebody, *arguments: str) -> None:
     ran = subprocess.run(
         [install_claude(), "plugin", *arguments],
@@ -181,12 +231,11 @@ def claude_plugin(somebody: Somebody, *arguments: str) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def answered_by(connect: list[str], somebody: Somebody) -> Finished:
+def answered_by(connect: list[str], somebody: Somebody, **env: str) -> Finished:
     """`claude -p` in a shell into which the printed lines were pasted."""
-    env = exported(connect)
     return run_claude(
         ["-p", "Say hello.", "--output-format", "stream-json", "--verbose"],
-        env=env,
+        env={**env, **exported(connect)},
         cwd=somebody.session.project,
         home=somebody.session.home,
     )
