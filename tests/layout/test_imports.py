@@ -48,7 +48,7 @@ PURE_STDLIB = {
         "enum",
     ),
     *("functools", "hashlib", "html", "itertools", "json", "math", "operator", "re", "string", "types", "typing"),
-    *("io.BytesIO", "io.StringIO", "unicodedata", "urllib.parse"),
+    *("io.BytesIO", "io.StringIO", "ipaddress", "unicodedata", "urllib.parse"),
 }
 
 # A library that only these may import: with the rest of the package it could be swapped without being noticed.
@@ -56,7 +56,7 @@ ONLY_IN = {
     "httpx": ("provider/",),
     "fastapi": ("server/app.py",),
     "starlette": ("server/app.py",),
-    "uvicorn": ("server/run.py", "demo/run.py"),
+    "uvicorn": ("server/run.py", "server/connection.py", "demo/run.py"),
     "questionary": ("setup/wizard.py",),
     "psutil": ("setup/",),
     "pydantic": ("settings.py",),

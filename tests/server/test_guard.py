@@ -1,12 +1,14 @@
 """Who may talk to the proxy."""
 
+import hmac
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from neuroflow_proxy.demo.provider import DemoProvider
-from neuroflow_proxy.server.guard import host_name, is_loopback
+from neuroflow_proxy.server.guard import host_name
+from neuroflow_proxy.wire.hosts import is_loopback
 from tests.serving import proxy_before
 
 ASK = {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
@@ -89,6 +91,64 @@ def test_a_web_page_is_refused_and_gets_no_cors_headers(open_url: str, origin: s
     assert not [name for name in response.headers if name.startswith("access-control")]
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "same-origin"])
+def test_what_a_browser_fetches_for_a_page_without_naming_it_is_refused_as_well(open_url: str, site: str) -> None:
+    """An image, a script, a link that a page follows: no Origin, but the browser says where it comes from."""
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+    assert httpx.get(f"{open_url}/v1/models", headers=headers).status_code == 403
+    assert httpx.get(f"{open_url}/stats", headers=headers).status_code == 403
+    # As Node's and Bun's own fetch: no page is behind it.
+    assert httpx.get(f"{open_url}/v1/models", headers={"sec-fetch-mode": "cors"}).status_code == 200
+
+
+def test_a_pages_question_whether_it_may_ask_is_refused(open_url: str, guarded: str) -> None:
+    asks = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    for url in (open_url, guarded):
+        for more in ({}, {"access-control-request-private-network": "true"}):
+            response = httpx.options(f"{url}/v1/messages", headers={**asks, **more})
+            assert response.status_code in (401, 403)
+            assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"x-forwarded-for": "127.0.0.1"},
+        {"x-forwarded-for": "203.0.113.9"},
+        {"forwarded": "for=203.0.113.9"},
+        {"x-real-ip": "203.0.113.9"},
+        {"x-forwarded-host": "127.0.0.1"},
+    ],
+)
+def test_what_another_server_passes_on_is_not_from_this_machine(
+    open_url: str, guarded: str, header: dict[str, str]
+) -> None:
+    """A web server or a notebook's port forwarding on the same machine would let in all the world."""
+    assert httpx.post(f"{open_url}/v1/messages", json=ASK, headers=header).status_code == 403
+    with_token = {**header, "x-api-key": "t0ken"}
+    assert httpx.post(f"{guarded}/v1/messages", json=ASK, headers=with_token).status_code == 200
+
+
+def test_a_refusal_arrives_however_long_the_request(guarded: str) -> None:
+    """Who is cut off while sending sees a broken connection, tries again, and never learns why."""
+    for _ in range(3):
+        response = httpx.post(f"{guarded}/v1/messages", content=b" " * 5_000_000)
+        assert response.status_code == 401
+
+
+def test_a_token_is_compared_in_constant_time(guarded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+
+    def watched(offered: bytes, token: bytes) -> bool:
+        compared.append((offered, token))
+        return compare(offered, token)
+
+    monkeypatch.setattr(hmac, "compare_digest", watched)
+    assert httpx.get(f"{guarded}/v1/models", headers={"x-api-key": "t0keX"}).status_code == 401
+    assert (b"t0keX", b"t0ken") in compared
+
+
 def test_unknown_routes_and_methods_are_told_in_the_messages_apis_form(open_url: str) -> None:
     for method, path in (("GET", "/nowhere"), ("GET", "/v1/messages"), ("POST", "/v1/complete")):
         response = httpx.request(method, open_url + path)
@@ -97,7 +157,13 @@ def test_unknown_routes_and_methods_are_told_in_the_messages_apis_form(open_url:
 
 
 @pytest.mark.parametrize(
-    ("host", "name"), [("localhost:4001", "localhost"), ("[::1]:4001", "::1"), ("127.0.0.1", "127.0.0.1")]
+    ("host", "name"),
+    [
+        ("localhost:4001", "localhost"),
+        ("[::1]:4001", "::1"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1"),
+    ],
 )
 def test_the_name_in_a_host_header_is_found_and_known_as_ours(host: str, name: str) -> None:
     assert host_name(host) == name
@@ -105,7 +171,19 @@ def test_the_name_in_a_host_header_is_found_and_known_as_ours(host: str, name: s
 
 
 @pytest.mark.parametrize(
-    "name", ["", "evil.example", "127.0.0.1.evil.example", "0.0.0.0", "192.168.0.1", "localhost.evil.example"]
+    "name",
+    [
+        "",
+        "::ffff:192.168.0.1",
+        "notlocalhost",
+        "127.1",
+        "2130706433",
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "0.0.0.0",
+        "192.168.0.1",
+        "localhost.evil.example",
+    ],
 )
 def test_other_names_are_not_ours(name: str) -> None:
     assert not is_loopback(name)

@@ -3,7 +3,8 @@
 import pytest
 
 from neuroflow_proxy.errors import ProxyError
-from neuroflow_proxy.setup.urls import is_this_machine, sends_keys_in_the_clear, to_base_url
+from neuroflow_proxy.setup.urls import to_base_url
+from neuroflow_proxy.wire.hosts import is_this_machine, sends_keys_in_the_clear
 
 
 @pytest.mark.parametrize(

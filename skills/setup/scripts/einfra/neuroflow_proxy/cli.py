@@ -259,7 +259,7 @@ def _serve(flags: argparse.Namespace) -> int:
     settings = load_settings()
     if flags.instance_id:
         settings = replace(settings, instance_id=flags.instance_id)
-    return serve(settings, host=_LOOPBACK, port=flags.port or settings.port)
+    return serve(settings, host=flags.host, port=flags.port or settings.port)
 
 
 _VERBS: dict[str, Callable[[argparse.Namespace], "Report"]] = {
@@ -495,3 +495,6 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError("a number from 1 up is wanted")
     return int(text)
+    serve.add_argument(
+        "--host", default=_LOOPBACK, metavar="ADDRESS", help="the address to listen on (default: this machine alone)"
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import SettingsError
+from .wire.hosts import sends_keys_in_the_clear
 from .wire.plain_json import InvalidJSON, loads
 
 EINFRA_BASE_URL = "https://llm.ai.e-infra.cz/v1"
@@ -37,6 +38,11 @@ SECTION_SCHEMA: dict[str, Any] = {
             "pattern": r"^\s*https?://",
             "default": EINFRA_BASE_URL,
             "description": "Base URL of the provider's OpenAI-compatible API, the part before /chat/completions.",
+        },
+        "allow_http": {
+            "type": "boolean",
+            "default": False,
+            "description": "Use a base URL without encryption on another machine; who is on the way reads along.",
         },
         "api_key": {
             "type": "string",
@@ -86,6 +92,13 @@ SECTION_SCHEMA: dict[str, Any] = {
             "default": None,
             "description": "Requests that may run at once with this key; the provider's own limit, or 2, if absent.",
         },
+        "idle_minutes": {
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "maximum": 10080,
+            "default": None,
+            "description": "Minutes without a request after which the proxy ends by itself; never, if absent.",
+        },
         "directive": {
             "type": "boolean",
             "default": True,
@@ -123,6 +136,7 @@ class CustomLlm:
     second_try: bool
     proxy_token: str | None = field(repr=False)
 
+    allow_http: bool
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -131,6 +145,7 @@ class Settings:
     provider: str
     base_url: str
     api_key: str = field(repr=False)
+    idle_minutes: int | None
     model: str
     small_model: str
     tiers: Mapping[str, str]
@@ -152,6 +167,7 @@ class Settings:
 def secrets_of(settings: Settings) -> list[str]:
     """What must stand in no log, no message and no recording."""
     return [secret for secret in (settings.api_key, settings.token) if secret]
+    idle_minutes: int | None
 
 
 def environment() -> dict[str, str]:
@@ -238,6 +254,8 @@ def _plain(value: Any, rule: Mapping[str, Any]) -> Any:
     return value
 
 
+    if not problems and sends_keys_in_the_clear(values["base_url"]) and not values["allow_http"]:
+        problems.append(f"{SECTION}.base_url must be an https URL, unless {SECTION}.allow_http is true")
 def _complaint(value: object, rule: Mapping[str, Any]) -> str | None:
     """What `value` would have to be, if it is not. Knows the keywords that `SECTION_SCHEMA` uses, and no others."""
     if "enum" in rule:
@@ -282,10 +300,9 @@ def load_settings(
     section = (read_section(path) if path else None) or parse_section({})
     base_url = (env.get("OPENAI_BASE_URL") or section.base_url).rstrip("/")
     if not base_url.startswith(("http://", "https://")):
-        raise SettingsError(
-            f"OPENAI_BASE_URL is {base_url!r}, which is no http(s) URL.",
-            hint=f"For example {EINFRA_BASE_URL}.",
-        )
+        raise SettingsError("OPENAI_BASE_URL is no http(s) URL.", hint=f"For example {EINFRA_BASE_URL}.")
+    if not (section.allow_http or _is_on(env, "NEUROFLOW_PROXY_ALLOW_HTTP")):
+        refuse_clear_text(base_url)
     own_model = env.get("BIG_MODEL")  # with it, what the file names beside its model means nothing
     model = own_model or section.model
     log = Path(env["NEUROFLOW_PROXY_LOG"]) if env.get("NEUROFLOW_PROXY_LOG") else None
@@ -293,7 +310,7 @@ def load_settings(
     return Settings(
         provider=section.provider,
         base_url=base_url,
-        api_key=env.get("OPENAI_API_KEY") or section.api_key,
+        api_key=_key(env) or section.api_key,
         model=model,
         small_model=env.get("SMALL_MODEL") or (None if own_model else section.small_model) or model,
         tiers={} if own_model else section.tiers,
@@ -319,5 +336,24 @@ def _port(env: Mapping[str, str]) -> int | None:
     if not raw:
         return None
     if not raw.isdigit() or not 0 < int(raw) < 65536:
+        idle_minutes=section.idle_minutes,
         raise SettingsError(f"NEUROFLOW_PROXY_PORT is {raw!r}, which is no port.", hint="Ports are 1 to 65535.")
     return int(raw)
+def refuse_clear_text(base_url: str) -> None:
+    """Raise `SettingsError` if everybody on the way to the provider could read the key and the conversation."""
+    if sends_keys_in_the_clear(base_url):
+        raise SettingsError(
+            "The base URL is not encrypted and not on this machine: who is on the way could read the key and all else.",
+            hint="Use https. Who knows the way to be safe allows it: `configure.py setup --allow-http`, "
+            "or NEUROFLOW_PROXY_ALLOW_HTTP=1.",
+        )
+
+
+def _key(env: Mapping[str, str]) -> str:
+    key = env.get("OPENAI_API_KEY", "").strip()
+    if re.fullmatch(r"[!-~]*", key):
+        return key
+    # The network's own complaint would quote it.
+    raise SettingsError("OPENAI_API_KEY holds spaces, line breaks or letters that no key has.", hint="Set it anew.")
+
+

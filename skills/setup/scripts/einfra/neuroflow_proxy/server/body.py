@@ -1,4 +1,7 @@
-"""Reading a request's body: whole, bounded, and as a JSON object or not at all."""
+"""Reading a request's body: whole, bounded in size and time, and as a JSON object or not at all."""
+
+import asyncio
+import contextlib
 
 from ..errors import Kind, ProxyError, RequestError
 from ..wire.codec import InvalidJSON, loads
@@ -7,6 +10,9 @@ from .asgi import Receive
 
 # Anthropic's own limit for a request is 32 MB; the rest is room for what JSON adds to it.
 MAX_BODY_BYTES = 40 * 1024 * 1024
+# On loopback the largest takes less than a second; this is for a tunnel over a slow line.
+BODY_TIMEOUT_S = 120.0
+LINGER_S = 10.0
 
 
 class ClientGone(Exception):
@@ -16,22 +22,13 @@ class ClientGone(Exception):
 async def read_json_object(receive: Receive) -> tuple[JSON, int]:
     """The request's body as a JSON object, and its size in bytes.
 
-    Raises `RequestError`, or `ClientGone` if the client left meanwhile.
+    Raises `ProxyError`, or `ClientGone` if the client left meanwhile.
     """
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise ProxyError(
-                f"The request is larger than {MAX_BODY_BYTES // 1024 // 1024} MB.",
-                hint="Leave out large images or documents.",
-                kind=Kind.TOO_LARGE,
-            )
-        if not message.get("more_body"):
-            break
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            body = await _read(receive)
+    except TimeoutError as error:
+        raise ProxyError(f"The request took longer than {BODY_TIMEOUT_S:.0f} s to arrive.", kind=Kind.SLOW) from error
     try:
         value = loads(bytes(body))
     except InvalidJSON as error:
@@ -39,3 +36,33 @@ async def read_json_object(receive: Receive) -> tuple[JSON, int]:
     if not isinstance(value, dict):
         raise RequestError("The request body must be a JSON object.")
     return value, len(body)
+
+
+async def skip_body(receive: Receive) -> None:
+    """Take what is left of a body and forget it, so that the client hears why it was refused.
+
+    Who is answered and cut off while still sending sees a broken connection, and asks again and again.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while (await receive()).get("more_body"):
+                pass
+
+
+async def _read(receive: Receive) -> bytearray:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            if message.get("more_body"):
+                await skip_body(receive)
+            raise ProxyError(
+                f"The request is larger than {MAX_BODY_BYTES // 1024 // 1024} MB.",
+                hint="Leave out large images or documents.",
+                kind=Kind.TOO_LARGE,
+            )
+        if not message.get("more_body"):
+            return body

@@ -1,19 +1,23 @@
 """Who may talk to the proxy: decided before anything is read.
 
 A token, where one is set, is all that is asked for. Without one (the seed's manual start) only this machine may use the
-proxy, and no web page: browsers send an Origin, and a rebound DNS name shows in Host.
+proxy, and no web page: browsers say where a request comes from, and a rebound DNS name shows in Host. What another
+server has passed on shows in the headers that such servers add, and is not from this machine.
 """
 
 import hmac
-import ipaddress
 from collections.abc import Callable, Mapping
 
 from ..errors import Kind, ProxyError
+from ..wire.hosts import is_loopback
 from .answers import send_error
 from .asgi import ASGIApp, Receive, Scope, Send
+from .body import skip_body
 
 # They tell nothing that a port scan does not, and must answer before a client knows a token.
 OPEN_PATHS = frozenset({"/", "/healthz", "/api/hello"})
+
+_PASSED_ON = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 
 
 class Guard:
@@ -27,6 +31,7 @@ class Guard:
         if scope["type"] == "http":
             refusal = self._refusal(scope)
             if refusal is not None:
+                await skip_body(receive)
                 await send_error(send, refusal)
                 return
         await self._app(scope, receive, send)
@@ -41,9 +46,9 @@ class Guard:
         token = self._token()
         if token is not None:
             return None if has_token(headers, token) else _unauthorized()
-        if b"origin" in headers:
+        if b"origin" in headers or headers.get(b"sec-fetch-site", "none") != "none":
             return _forbidden("This proxy does not answer web pages.", "Set NEUROFLOW_PROXY_TOKEN to use it from one.")
-        if not is_loopback(_address(scope.get("client"))):
+        if not is_loopback(_address(scope.get("client"))) or not _PASSED_ON.isdisjoint(headers):
             return _forbidden(
                 "Without a token this proxy answers its own machine only.", "Set NEUROFLOW_PROXY_TOKEN to open it."
             )
@@ -64,16 +69,6 @@ def host_name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a host name or an address is this machine's own."""
-    if name.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _address(pair: tuple[str, int | None] | None) -> str:

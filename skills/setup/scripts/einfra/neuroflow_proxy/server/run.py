@@ -2,36 +2,77 @@
 
 import logging
 import os
+from collections.abc import Collection
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from ..errors import InstanceError
-from ..settings import Settings
+from ..errors import InstanceError, SettingsError
+from ..settings import Settings, secrets_of
+from ..wire.hosts import is_loopback
+from ..wire.redaction import redact
+from .idle import Idle
 
 # One line a request: some ten thousand requests, and the ten thousand before them.
 MAX_LOG_BYTES = 4 * 1024 * 1024
+# Below the 256 open files that macOS allows: what comes beyond is told to come again, and those that run go on.
+MAX_CONNECTIONS = 200
+IDLE_CHECK_S = 15
+
+
+class RedactingFormatter(logging.Formatter):
+    """Log lines and tracebacks, whoever wrote them, without keys."""
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record), self._secrets)
 
 
 def serve(settings: Settings, *, host: str, port: int) -> int:
-    """Serve until stopped; returns the exit code. Raises `InstanceError` if the port cannot be had."""
+    """Serve until stopped; returns the exit code.
+
+    Raises `InstanceError` if the port cannot be had, `SettingsError` if others could use the key.
+    """
+    if not is_loopback(host) and settings.token is None:
+        raise SettingsError(
+            f"On {host} others can reach the proxy, and it has no token to know you by.",
+            hint="Set NEUROFLOW_PROXY_TOKEN, or leave out --host.",
+        )
     import uvicorn
 
     from .app import create_app
+    from .connection import Connection
 
     os.umask(0o077)  # what the server writes is for its user alone
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, handlers=[log_handler(settings.log)]
-    )
+    handler = log_handler(settings.log)
+    handler.setFormatter(RedactingFormatter(secrets_of(settings)))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     # httpx logs every request's URL at INFO; our own line says more and no query string.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    app = create_app(settings)
+    idle = Idle(app, lambda: app.state.settings.current().idle_minutes)
+
+    async def end_if_idle() -> None:
+        if idle.is_over:
+            logging.getLogger("neuroflow_proxy").info("nobody has asked for a long time; ending, as the settings say")
+            server.should_exit = True
+
     config = uvicorn.Config(
-        create_app(settings),
+        idle,
         host=host,
         port=port,
+        http=Connection,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=5,
+        callback_notify=end_if_idle,
+        timeout_notify=IDLE_CHECK_S,
     )
     server = uvicorn.Server(config)
     try:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from ..errors import SettingsError
 from ..settings import CustomLlm
+from ..wire.hosts import is_this_machine
 from .presets import EINFRA, PRESETS, preset_of
-from .urls import is_this_machine
 
 EINFRA_VARIABLES = EINFRA.variables
 OPENAI_VARIABLE = "OPENAI_API_KEY"

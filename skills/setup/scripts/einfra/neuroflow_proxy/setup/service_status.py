@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ..errors import ProxyError
 from ..wire.messages_api import JSON
 from .keys import is_einfra
-from .urls import is_this_machine
+from ..wire.hosts import is_this_machine
 
 LIMIT_S = 2.0
 _BELOW_HOST = "/status/api/v1"

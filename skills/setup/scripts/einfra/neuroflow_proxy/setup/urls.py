@@ -1,10 +1,10 @@
 """A provider's base URL, from whatever form of it people have at hand. Pure."""
 
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
 from ..errors import Kind, ProxyError
+from ..wire.hosts import is_this_machine
 
 # Often copied along with the base.
 _ENDPOINT = re.compile(r"/+(chat/completions|models)?/*$")
@@ -30,17 +30,3 @@ def to_base_url(text: str) -> str:
         )
     base = _ENDPOINT.sub("", f"{parts.scheme}://{parts.netloc}{parts.path}")
     return base if parts.path.strip("/") else f"{base}/v1"
-
-
-def is_this_machine(url: str) -> bool:
-    """Whether the host of a URL is a loopback name or address."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def sends_keys_in_the_clear(base_url: str) -> bool:
-    """Whether everybody on the way could read the key."""
-    return base_url.startswith("http://") and not is_this_machine(base_url)

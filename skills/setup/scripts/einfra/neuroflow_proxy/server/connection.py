@@ -1,0 +1,88 @@
+"""What a connection may do before it has asked for something: not wait for ever, and not send headers without end.
+
+Uvicorn bounds neither where httptools parses: its one time limit runs between an answer and the next request.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from ..wire import messages_api as api
+from ..wire.codec import dumps
+from .asgi import ASGIApp, Receive, Scope, Send
+
+HEADERS_TIMEOUT_S = 30.0
+# As much as h11 takes. What Claude Code sends is some 2 kB (claude-code-wire §1.2).
+MAX_HEADERS_BYTES = 64 * 1024
+
+
+class Bounded(asyncio.Protocol):
+    """These two bounds, to be laid over one of uvicorn's protocols."""
+
+    app: ASGIApp
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._serve: ASGIApp = arguments["config"].loaded_app
+        self.app = self._answer
+        self._running = 0
+        self._unheard = 0
+        """Bytes since the last request began to be answered."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._running:
+            # Looked at one read later: the first may hold a body behind its headers, and they are not yet told apart.
+            if self._unheard > MAX_HEADERS_BYTES:
+                self._refuse("431 Request Header Fields Too Large", "The request's headers are too long.")
+                return
+            self._unheard += len(data)
+        super().data_received(data)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._stop_waiting()
+        self._running += 1
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self._running -= 1
+            if not self._running and not self.transport.is_closing():
+                self._wait()
+
+    def _wait(self) -> None:
+        self._unheard = 0
+        self._timer = self.loop.call_later(HEADERS_TIMEOUT_S, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        if self._unheard:
+            self._refuse("408 Request Timeout", "The request's headers took too long to arrive.")
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: str, words: str) -> None:
+        body = dumps(api.error("invalid_request_error", words))
+        head = (
+            f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
+        )
+        self.transport.write(f"{head}\r\n\r\n".encode() + body)
+        self.transport.close()
+
+
+class Connection(Bounded, AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """The protocol that uvicorn would take by itself, with these bounds."""
