@@ -184,6 +184,9 @@ def test_a_new_request_begins_anew() -> None:
     "nudge",
     [
         ENVIRONMENT,
+        "<command-name>/rename</command-name>\n<local-command-stdout>read a.txt</local-command-stdout>",
+        "[structured-output-enforce] You MUST call the StructuredOutput tool to complete this request.",
+        "[1 image from the result of Read, call 1]\n[2 images from the result of Read, call 2]",
         "[Your previous response had no visible output. Please continue and produce a user-visible response.]",
         "Your response above was cut off mid-stream. Resume directly from where it stops — no apology.",
     ],
@@ -218,6 +221,15 @@ def test_a_schema_is_answered_with_what_it_accepts() -> None:
     form = {"type": "json_schema", "json_schema": {"name": "title", "schema": schema}}
     choice = answer(conversation("Find the bug", response_format=form))
     assert json.loads(choice["message"]["content"]) == {"title": "Find the bug"}
+
+
+def test_a_tool_for_structured_output_is_used_once_all_else_is_done() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}}
+    form = {"type": "function", "function": {"name": "StructuredOutput", "parameters": schema}}
+    body = conversation("run ls", tools=[*TOOLS, form])
+    calls = [calls_in(take_turn(body)) for _ in range(3)]
+    assert [[name for name, _ in turn] for turn in calls] == [["Bash"], ["StructuredOutput"], []]
+    assert calls[1] == [("StructuredOutput", {"n": 3})]
 
 
 def test_any_json_is_answered_with_an_object() -> None:

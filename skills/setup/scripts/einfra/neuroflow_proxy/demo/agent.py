@@ -31,7 +31,11 @@ query begins where the names are known.
 FORM = "StructuredOutput"
 """The tool that Claude Code adds where an answer must have a form: its call is the answer."""
 
-_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+# Reminders, and what became of a command that the user gave to Claude Code itself.
+_NOT_THE_USERS = re.compile(
+    r"<(system-reminder|(?:local-)?command-[a-z]+)>.*?</\1>",
+    re.DOTALL,
+)
 _CWD = re.compile(r"working directory: (.+?)(?: \(was .*)?$", re.IGNORECASE | re.MULTILINE)
 
 # The instructions to compact end like this, in all versions of Claude Code seen.
@@ -162,7 +166,7 @@ def _read_call(function: JSON) -> Call:
 
 def _own_words(message: JSON) -> str:
     """The text of a message without what Claude Code, or the proxy, has put in between."""
-    return _REMINDER.sub("", _text_of(message)).strip()
+    return _NOT_THE_USERS.sub("", _text_of(message)).strip()
 
 
 def _text_of(message: JSON) -> str:
