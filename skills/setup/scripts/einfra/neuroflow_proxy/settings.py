@@ -109,6 +109,18 @@ SECTION_SCHEMA: dict[str, Any] = {
             "default": True,
             "description": "Ask once more, unseen, after a turn that held only reasoning or only an announcement.",
         },
+        "web_search": {
+            "type": ["string", "null"],
+            "pattern": r"^\s*(ddgs|https?://\S+)\s*$",
+            "default": None,
+            "description": "Who searches the web: ddgs, or the URL of a SearXNG instance. Nobody, if absent.",
+        },
+        "auto_mode": {
+            "enum": ["off", "model", "local"],
+            "default": "off",
+            "description": "Claude Code's auto mode. off: you are asked before actions; model: the provider's model"
+            " judges each; local: Claude Code's own check, a long request for each.",
+        },
         "proxy_token": {
             "type": ["string", "null"],
             "default": None,
@@ -118,12 +130,29 @@ SECTION_SCHEMA: dict[str, Any] = {
 }
 
 
+VARIABLES = {
+    "OPENAI_API_KEY": "The provider's API key. Stands over `api_key`.",
+    "OPENAI_BASE_URL": "The provider's base URL. Stands over `base_url`.",
+    "BIG_MODEL": "Model id for the main conversation. Stands over `model`.",
+    "SMALL_MODEL": "Model id for small background requests. Stands over `small_model`.",
+    "NEUROFLOW_PROXY_TOKEN": "Token that the proxy demands of its clients. Stands over `proxy_token`.",
+    "NEUROFLOW_PROXY_PORT": "Port on 127.0.0.1. Stands over `proxy_port`.",
+    "NEUROFLOW_PROXY_ALLOW_HTTP": "`1`: a base URL without encryption on another machine may be used.",
+    "NEUROFLOW_PROXY_INTEGRATIONS": "Path of the integrations file to read, instead of the project's or the home's.",
+    "NEUROFLOW_PROXY_LOG": "File to log to, instead of the standard error.",
+    "NEUROFLOW_PROXY_INSTANCE_ID": "Name by which a detached proxy is known again; set-up gives one to each.",
+    "PROXY_DEBUG": "`1`: requests and answers are recorded beside the log, without keys; see `configure.py record`.",
+}
+"""The environment variables that the proxy reads, each with what it is for."""
+
+
 @dataclass(frozen=True, slots=True)
 class CustomLlm:
     """Our section of the integrations file, checked, with the defaults filled in."""
 
     provider: str
     base_url: str
+    allow_http: bool
     api_key: str = field(repr=False)
     model: str
     small_model: str | None
@@ -132,11 +161,13 @@ class CustomLlm:
     proxy_port: int
     fallback_models: tuple[str, ...]
     max_concurrent_requests: int | None
+    idle_minutes: int | None
     directive: bool
     second_try: bool
+    web_search: str | None
+    auto_mode: Literal["off", "model", "local"]
     proxy_token: str | None = field(repr=False)
 
-    allow_http: bool
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -145,7 +176,6 @@ class Settings:
     provider: str
     base_url: str
     api_key: str = field(repr=False)
-    idle_minutes: int | None
     model: str
     small_model: str
     tiers: Mapping[str, str]
@@ -153,8 +183,11 @@ class Settings:
     token: str | None = field(repr=False)
     fallback_models: tuple[str, ...]
     max_concurrent_requests: int | None
+    idle_minutes: int | None
     directive: bool
     second_try: bool
+    web_search: str | None
+    auto_mode: Literal["off", "model", "local"]
     instance_id: str | None
     log: Path | None
     """Where the log goes; None: to the standard error."""
@@ -167,7 +200,6 @@ class Settings:
 def secrets_of(settings: Settings) -> list[str]:
     """What must stand in no log, no message and no recording."""
     return [secret for secret in (settings.api_key, settings.token) if secret]
-    idle_minutes: int | None
 
 
 def environment() -> dict[str, str]:
@@ -238,6 +270,8 @@ def parse_section(section: object) -> CustomLlm:
             problems.append(f"{SECTION}.{name} must be {problem}")
         else:
             values[name] = _plain(value, rule)
+    if not problems and sends_keys_in_the_clear(values["base_url"]) and not values["allow_http"]:
+        problems.append(f"{SECTION}.base_url must be an https URL, unless {SECTION}.allow_http is true")
     if problems:
         raise ValueError("; ".join(problems))
     return CustomLlm(**values)
@@ -254,8 +288,6 @@ def _plain(value: Any, rule: Mapping[str, Any]) -> Any:
     return value
 
 
-    if not problems and sends_keys_in_the_clear(values["base_url"]) and not values["allow_http"]:
-        problems.append(f"{SECTION}.base_url must be an https URL, unless {SECTION}.allow_http is true")
 def _complaint(value: object, rule: Mapping[str, Any]) -> str | None:
     """What `value` would have to be, if it is not. Knows the keywords that `SECTION_SCHEMA` uses, and no others."""
     if "enum" in rule:
@@ -283,6 +315,8 @@ def _complaint(value: object, rule: Mapping[str, Any]) -> str | None:
     pattern = rule.get("pattern", "")
     if re.search(pattern, value):
         return None
+    if "ddgs" in pattern:
+        return "ddgs, or the http(s) URL of a SearXNG instance"
     return "an http(s) URL" if "http" in pattern else "a text that is not empty"
 
 
@@ -318,8 +352,11 @@ def load_settings(
         token=env.get("NEUROFLOW_PROXY_TOKEN") or section.proxy_token,
         fallback_models=section.fallback_models,
         max_concurrent_requests=section.max_concurrent_requests,
+        idle_minutes=section.idle_minutes,
         directive=section.directive,
         second_try=section.second_try,
+        web_search=section.web_search,
+        auto_mode=section.auto_mode,
         instance_id=env.get("NEUROFLOW_PROXY_INSTANCE_ID"),
         log=log,
         recordings=recordings if _is_on(env, "PROXY_DEBUG") else None,
@@ -327,18 +364,6 @@ def load_settings(
     )
 
 
-def _is_on(env: Mapping[str, str], name: str) -> bool:
-    return env.get(name, "").lower() in ("1", "true", "yes")
-
-
-def _port(env: Mapping[str, str]) -> int | None:
-    raw = env.get("NEUROFLOW_PROXY_PORT")
-    if not raw:
-        return None
-    if not raw.isdigit() or not 0 < int(raw) < 65536:
-        idle_minutes=section.idle_minutes,
-        raise SettingsError(f"NEUROFLOW_PROXY_PORT is {raw!r}, which is no port.", hint="Ports are 1 to 65535.")
-    return int(raw)
 def refuse_clear_text(base_url: str) -> None:
     """Raise `SettingsError` if everybody on the way to the provider could read the key and the conversation."""
     if sends_keys_in_the_clear(base_url):
@@ -357,3 +382,14 @@ def _key(env: Mapping[str, str]) -> str:
     raise SettingsError("OPENAI_API_KEY holds spaces, line breaks or letters that no key has.", hint="Set it anew.")
 
 
+def _is_on(env: Mapping[str, str], name: str) -> bool:
+    return env.get(name, "").lower() in ("1", "true", "yes")
+
+
+def _port(env: Mapping[str, str]) -> int | None:
+    raw = env.get("NEUROFLOW_PROXY_PORT")
+    if not raw:
+        return None
+    if not raw.isdigit() or not 0 < int(raw) < 65536:
+        raise SettingsError(f"NEUROFLOW_PROXY_PORT is {raw!r}, which is no port.", hint="Ports are 1 to 65535.")
+    return int(raw)

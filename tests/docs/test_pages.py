@@ -1,0 +1,41 @@
+"""The tables of the documentation say what the program does."""
+
+import ast
+import json
+from collections.abc import Callable
+
+import pytest
+
+from neuroflow_proxy.settings import VARIABLES, parse_section
+from tests.docs.pages import ROOT, is_up_to_date, presets_table, settings_table, variables_table
+
+SETTINGS = ROOT / "skills" / "setup" / "scripts" / "einfra" / "neuroflow_proxy" / "settings.py"
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "table"),
+    [
+        ("docs/configuration.md", "settings", settings_table),
+        ("docs/configuration.md", "variables", variables_table),
+        ("skills/setup/references/providers.md", "table", presets_table),
+    ],
+    ids=["settings", "variables", "providers"],
+)
+def test_each_table_is_made_from_the_data_as_they_are(page: str, name: str, table: Callable[[], str]) -> None:
+    assert is_up_to_date(page, name, table()), f"run with NEUROFLOW_TEST_UPDATE=1 to write {page}"
+
+
+def test_every_variable_that_is_read_is_explained() -> None:
+    names = {
+        node.value
+        for node in ast.walk(ast.parse(SETTINGS.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isupper() and "_" in node.value
+    }
+    assert names == set(VARIABLES)
+
+
+def test_the_example_of_the_configuration_is_one_that_is_taken() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    example = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    section = parse_section(example["custom_llm"])
+    assert (section.provider, section.model) == ("einfra", "kimi-k2.5")
