@@ -200,11 +200,28 @@ def test_the_real_claude_code_needs_nothing_but_the_written_settings(user: User)
     assert note.read_text() == "Each word counts.\n"
 
 
-def test_a_newcomer_who_is_not_spared_the_account_is_told(user: User) -> None:
-    assert user.set_up("--yes", "--connect", "settings", "--no-proof").json["asks_for_account"] is True
-    assert "--skip-login" in user.run("setup", "--connect", "settings", "--no-proof").stdout
+def test_a_newcomer_who_would_be_stopped_at_the_account_is_told(user: User) -> None:
+    flags = ["--model", "kimi-k2.5", "--connect", "settings", "--no-proof"]
+    assert user.set_up(*flags).json["asks_for_account"] is True
+    assert "--skip-login" in user.run("setup", *flags).stdout
+    assert not (user.home / ".claude.json").exists()
     (user.home / ".claude.json").write_text('{"hasCompletedOnboarding": true}')
-    assert user.run("setup", "--connect", "settings", "--no-proof", "--json").json["asks_for_account"] is False
+    assert user.run("setup", *flags, "--json").json["asks_for_account"] is False
+
+
+def test_who_takes_the_recommended_answers_is_spared_the_account_and_told_so(user: User) -> None:
+    user.set_up("--yes", "--no-proof")
+    ran = user.run("setup", "--yes", "--connect", "settings", "--no-proof")
+    assert json.loads((user.home / ".claude.json").read_text()) == {"hasCompletedOnboarding": True}
+    assert str(user.home / ".claude.json") in ran.stdout
+    user.run("undo")
+    assert not (user.home / ".claude.json").exists()
+
+
+def test_settings_of_the_user_need_no_such_sparing(user: User) -> None:
+    told = user.set_up("--yes", "--connect", "settings", "--scope", "machine", "--no-proof").json
+    assert told["asks_for_account"] is False
+    assert not (user.home / ".claude.json").exists()
 
 
 names = st.sampled_from(["ANTHROPIC_MODEL", "NO_PROXY", "MINE", "a"])

@@ -9,6 +9,7 @@ import pytest
 from neuroflow_proxy.demo.catalog import EINFRA_MODELS
 from neuroflow_proxy.demo.script import Answer, Status, finish, role, text, tool_call
 from neuroflow_proxy.setup.proof import Proof, prove
+from neuroflow_proxy.setup.report import address
 from tests.setup.user import TOKEN, User, somebody
 
 
@@ -23,7 +24,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[User, int
 def proved(served: tuple[User, int], answer: Answer | None) -> Proof:
     user, port = served
     user.provider.script = (lambda _: answer) if answer else None
-    return prove(port, TOKEN, "kimi-k2.5")
+    return prove(address(port), TOKEN, "kimi-k2.5")
 
 
 def calling(arguments: str) -> Answer:
@@ -54,7 +55,7 @@ def test_a_model_that_does_not_is_told_of(answer: Answer, words: str, served: tu
 
 
 def test_a_proxy_that_is_not_there_is_told() -> None:
-    assert "broke" in prove(9, TOKEN, "kimi-k2.5").problem
+    assert "broke" in prove(address(9), TOKEN, "kimi-k2.5").problem
 
 
 def test_setup_offers_the_next_best_when_the_proof_fails(user: User) -> None:

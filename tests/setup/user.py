@@ -16,6 +16,7 @@ import psutil
 from neuroflow_proxy.demo.catalog import EINFRA_MODELS, DemoModel
 from neuroflow_proxy.demo.provider import DemoProvider
 from neuroflow_proxy.demo.run import running
+from neuroflow_proxy.setup.command import STARTER
 from neuroflow_proxy.setup.files import write_private
 from neuroflow_proxy.setup.instance import Instances, Record, Say, Started
 from neuroflow_proxy.setup.integrations import save_section
@@ -59,7 +60,7 @@ class User:
     @property
     def env(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        return kept | {"HOME": str(self.home), "USERPROFILE": str(self.home)}
+        return kept | {"HOME": str(self.home), "USERPROFILE": str(self.home), STARTER: "configure.py"}
 
     def run(self, *arguments: str, stdin: str = "", cwd: Path | None = None, **env: str) -> Ran:
         finished = subprocess.run(

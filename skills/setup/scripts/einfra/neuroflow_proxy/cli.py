@@ -18,11 +18,13 @@ from .errors import INTERRUPTED_EXIT_CODE, OUTCOMES, Kind, ProxyError
 from .version import VERSION
 
 if TYPE_CHECKING:
-    from .setup.flow import Asker, Wishes
+    from .setup.asker import Asker, Wishes
+    from .setup.command import Command
     from .setup.instance import Instances
     from .setup.place import Place
     from .setup.platforms import Shell
     from .setup.report import Report
+    from .setup.voice import Voice
 
 _SHELLS = ("bash", "zsh", "fish", "powershell", "cmd")
 _PROVIDERS = ("einfra", "minimax", "moonshot", "deepseek", "mistral", "openrouter", "ollama", "vllm")
@@ -101,7 +103,7 @@ def _run(flags: argparse.Namespace) -> int:
     if flags.json:
         _print_json({"ok": not report.exit_code, "verb": verb, **report.data})
     elif report.lines:
-        print("\n".join(report.lines), flush=True)
+        print(_command().spell("\n".join(report.lines)), flush=True)
     if report.data.get("launch"):
         return _claude(_parse(["claude"]))
     if flags.verb is None and not report.data["configured"]:
@@ -110,7 +112,7 @@ def _run(flags: argparse.Namespace) -> int:
 
 
 def _setup(flags: argparse.Namespace) -> "Report":
-    from .setup import verbs
+    from .setup.setting_up import setup
 
     if flags.connect == "launch" and not _has_terminal(flags):
         raise UsageError(
@@ -119,7 +121,7 @@ def _setup(flags: argparse.Namespace) -> "Report":
         )
     place = _place()
     wishes = _wishes(flags, place)
-    return verbs.setup(wishes, place, _asker(flags, wishes), _instances(place), _say, shell=_shell(flags, place))
+    return setup(wishes, place, _asker(flags, wishes), _instances(place), _voice(), shell=_shell(flags, place))
 
 
 def _undo(flags: argparse.Namespace) -> "Report":
@@ -161,16 +163,18 @@ def _models(flags: argparse.Namespace) -> "Report":
     from .setup import verbs
 
     place = _place()
-    return verbs.models(_wishes(flags, place), place, _say, limit=flags.limit)
+    return verbs.models(_wishes(flags, place), place, _voice(), limit=flags.limit)
 
 
 def _use(flags: argparse.Namespace) -> "Report":
     from .setup import verbs
 
-    if not (flags.model or flags.small_model):
+    if not (flags.model or flags.small_model or flags.tier):
         raise UsageError("Which model?", hint="`configure.py use MODEL`, or `configure.py use --small-model ID`.")
     place = _place()
-    return verbs.use(place, _instances(place), _say, model=flags.model, small_model=flags.small_model)
+    return verbs.use(
+        place, _instances(place), _say, model=flags.model, small_model=flags.small_model, tiers=dict(flags.tier)
+    )
 
 
 def _logs(flags: argparse.Namespace) -> "Report":
@@ -184,8 +188,22 @@ def _logs(flags: argparse.Namespace) -> "Report":
     return follow(place, _instances(place), limit=flags.lines, show=_show)
 
 
+def _record(flags: argparse.Namespace) -> "Report":
+    from .setup import record
+
+    place = _place()
+    return (record.end if flags.end else record.begin)(place, _instances(place), _say)
+
+
+def _status_line(flags: argparse.Namespace) -> "Report":
+    from .setup.status_line import status_line
+
+    place = _place()
+    return status_line(place, _instances(place))
+
+
 def _doctor(flags: argparse.Namespace) -> "Report":
-    from .setup.doctor import doctor
+    from .setup.doctor.examine import doctor
 
     place = _place()
     return doctor(place, _instances(place), proves=not flags.no_proof)
@@ -195,7 +213,7 @@ def _env(flags: argparse.Namespace) -> "Report":
     from .setup import verbs
 
     place = _place()
-    return verbs.env(place, shell=_shell(flags, place), explain=flags.explain)
+    return verbs.env(place, _say, shell=_shell(flags, place), explain=flags.explain)
 
 
 def _demo(flags: argparse.Namespace) -> "Report":
@@ -273,6 +291,8 @@ _VERBS: dict[str, Callable[[argparse.Namespace], "Report"]] = {
     "env": _env,
     "undo": _undo,
     "logs": _logs,
+    "record": _record,
+    "statusline": _status_line,
     "doctor": _doctor,
     "demo": _demo,
 }
@@ -296,8 +316,8 @@ def _instances(place: "Place") -> "Instances":
 
 
 def _wishes(flags: argparse.Namespace, place: "Place") -> "Wishes":
+    from .setup.asker import Wishes
     from .setup.connect import Connect
-    from .setup.flow import Wishes
     from .setup.integrations import Scope
     from .setup.keys import key_from_flags
     from .setup.presets import PRESETS
@@ -305,16 +325,20 @@ def _wishes(flags: argparse.Namespace, place: "Place") -> "Wishes":
     key = key_from_flags(from_stdin=flags.key_stdin, variable=flags.key_env, file=flags.key_file, env=place.env)
     base_url = next((preset.base_url for preset in PRESETS if preset.name == flags.provider), flags.base_url)
     if flags.verb == "models":
-        return Wishes(base_url=base_url, key=key)
+        return Wishes(base_url=base_url, key=key, allows_http=flags.allow_http)
     return Wishes(
         base_url=base_url,
+        allows_http=flags.allow_http,
         key=key,
         model=flags.model,
         small_model=flags.small_model,
+        tiers=dict(flags.tier),
         scope=Scope(flags.scope) if flags.scope else None,
         port=flags.port,
+        mode=flags.proxy_mode,
         connect=Connect(flags.connect) if flags.connect else None,
         skips_login=flags.skip_login or None,
+        shares=flags.flowie or None,
         proves=not flags.no_proof,
         is_dry_run=flags.dry_run,
     )
@@ -323,12 +347,12 @@ def _wishes(flags: argparse.Namespace, place: "Place") -> "Wishes":
 def _asker(flags: argparse.Namespace, wishes: "Wishes") -> "Asker":
     """Decided before questionary is imported, and once."""
     if flags.yes or not _has_terminal(flags):
-        from .setup.flow import Unattended
+        from .setup.asker import Unattended
 
         return Unattended(takes_defaults=flags.yes, has_model=wishes.model is not None)
     from .setup.wizard import Terminal
 
-    return Terminal()
+    return Terminal(Path.home())
 
 
 def _has_terminal(flags: argparse.Namespace) -> bool:
@@ -341,8 +365,22 @@ def _shell(flags: argparse.Namespace, place: "Place") -> "Shell":
     return Shell(flags.shell) if flags.shell else default_shell(place.platform, place.env)
 
 
+def _voice() -> "Voice":
+    from .settings import environment
+    from .setup.voice import Voice
+
+    return Voice(sys.stderr, environment(), _command().spell)
+
+
+def _command() -> "Command":
+    from .settings import environment
+    from .setup.command import command_of
+
+    return command_of(sys.argv[0], sys.executable, environment())
+
+
 def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+    print(_command().spell(words), file=sys.stderr, flush=True)
 
 
 def _show(words: str) -> None:
@@ -357,7 +395,7 @@ def _print_json(value: dict[str, Any]) -> None:
     from .wire.plain_json import dumps
 
     sys.stdout.flush()
-    sys.stdout.buffer.write(dumps(value) + b"\n")
+    sys.stdout.buffer.write(dumps(_command().spell_all(value)) + b"\n")
     sys.stdout.buffer.flush()
 
 
@@ -411,6 +449,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _parser() -> _Parser:
+    epilog = _command().spell(_EPILOG)
     common = _Parser(add_help=False)
     common.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object on stdout, talk on stderr"
@@ -419,6 +458,7 @@ def _parser() -> _Parser:
     service = key.add_mutually_exclusive_group()
     service.add_argument("--provider", choices=_PROVIDERS, help="the provider (default: einfra)")
     service.add_argument("--base-url", metavar="URL", help="another one: its host, base URL or endpoint")
+    key.add_argument("--allow-http", action="store_true", help="use it without encryption, though on another machine")
     sources = key.add_mutually_exclusive_group()
     sources.add_argument("--key-stdin", action="store_true", help="read the API key from standard input")
     sources.add_argument("--key-env", metavar="NAME", help="take the API key from this environment variable")
@@ -429,9 +469,9 @@ def _parser() -> _Parser:
     shell.add_argument("--shell", choices=_SHELLS, help="the shell to print lines for (default: yours)")
 
     parser = _Parser(
-        prog="configure.py",
+        prog=_command().name,
         description="Connect Claude Code to e-INFRA CZ or another OpenAI-compatible service, through a local proxy.",
-        epilog=_EPILOG,
+        epilog=epilog,
         parents=[common],
     )
     parser.set_defaults(json=False)
@@ -439,9 +479,12 @@ def _parser() -> _Parser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
 
     def verb(name: str, help: str, *parents: _Parser) -> _Parser:
-        return verbs.add_parser(name, help=help, description=help, epilog=_EPILOG, parents=[common, *parents])
+        return verbs.add_parser(name, help=help, description=help, epilog=epilog, parents=[common, *parents])
 
-    setup = verb("setup", "choose provider, key and model, start the proxy, say how to connect", key, port, shell)
+    beside = _side_models()
+    setup = verb(
+        "setup", "choose provider, key and model, start the proxy, say how to connect", key, beside, port, shell
+    )
     _add_answers(setup)
     verb("status", "what is set up, and whether it runs")
     verb("start", "start the proxy in the background", port)
@@ -449,12 +492,14 @@ def _parser() -> _Parser:
     verb("stop", "end the proxy")
     models = verb("models", "the provider's live models, best first", key)
     models.add_argument("--limit", type=_count, metavar="N", help="only the first N")
-    use = verb("use", "another model, from the next request on")
+    use = verb("use", "another model, from the next request on", beside)
     use.add_argument("model", metavar="MODEL", nargs="?", help="the model for the conversation")
-    use.add_argument("--small-model", metavar="ID", help="the model for small requests in the background")
     logs = verb("logs", "the end of the proxy's log")
     logs.add_argument("--lines", type=_count, default=50, metavar="N", help="how much of it (default: 50 lines)")
     logs.add_argument("--follow", action="store_true", help="show what is added to it, too, until Ctrl-C")
+    record = verb("record", "record what the provider answers, to attach it to a report; keys are taken out")
+    record.add_argument("--end", action="store_true", help="stop, and pack what was recorded into one file")
+    verb("statusline", "a status line for Claude Code: real model, provider, queue, window, tokens")
     doctor = verb("doctor", "what is well, what is not, and what mends it")
     doctor.add_argument("--no-proof", action="store_true", help="do not ask the model to use a tool")
     verb("undo", "end the proxy and put every file back as it was before set-up")
@@ -462,6 +507,9 @@ def _parser() -> _Parser:
     env = verb("env", "the lines that connect Claude Code", shell)
     env.add_argument("--explain", action="store_true", help="say of each line what it is for")
     serve = verb("serve", "run the proxy in the foreground", port)
+    serve.add_argument(
+        "--host", default=_LOOPBACK, metavar="ADDRESS", help="the address to listen on (default: this machine alone)"
+    )
     serve.add_argument("--instance-id", metavar="ID", help="the name by which a detached proxy is known again")
     demo = verb("demo", "the proxy at work on the built-in provider: no key, no network")
     demo.add_argument("--claude", action="store_true", help="run the installed Claude Code on it")
@@ -469,20 +517,50 @@ def _parser() -> _Parser:
     return parser
 
 
+def _side_models() -> _Parser:
+    """The flags that name models beside the one for the conversation."""
+    beside = _Parser(add_help=False)
+    beside.add_argument("--small-model", metavar="ID", help="the model for small requests in the background")
+    beside.add_argument(
+        "--tier",
+        metavar="TIER=ID",
+        type=_tier,
+        action="append",
+        default=[],
+        help="the model where Claude Code asks for opus, sonnet, haiku or fable (several times, if need be; without "
+        "an ID: as usual)",
+    )
+    return beside
+
+
 def _add_answers(setup: _Parser) -> None:
     """The flags that answer the questions of set-up."""
     setup.add_argument("--model", metavar="ID", help="the model for the conversation")
-    setup.add_argument("--small-model", metavar="ID", help="the model for small requests in the background")
     setup.add_argument("--scope", choices=("project", "machine"), help="where the settings hold (default: project)")
     setup.add_argument(
         "--connect",
         choices=("settings", "print", "launch"),
         help="write Claude Code's settings, print lines for the shell (default), or start Claude Code",
     )
+    setup.add_argument(
+        "--proxy-mode",
+        choices=("custom", "direct"),
+        help="direct: without the proxy, to the provider's own Messages API if it has one (default: custom)",
+    )
+    setup.add_argument("--flowie", action="store_true", help="keep provider and models, not the key, in flowie too")
     setup.add_argument("--skip-login", action="store_true", help="spare a new Claude Code its first questions")
     setup.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
     setup.add_argument("--no-proof", action="store_true", help="do not ask the model to use a tool at the end")
     setup.add_argument("--yes", action="store_true", help="ask nothing; take the recommended answers")
+
+
+def _tier(text: str) -> tuple[str, str]:
+    from .settings import TIERS
+
+    tier, equals, model = text.partition("=")
+    if tier not in TIERS or not equals:
+        raise argparse.ArgumentTypeError(f"TIER=ID is wanted, and TIER is one of {', '.join(TIERS)}")
+    return tier, model.strip()
 
 
 def _port(text: str) -> int:
@@ -495,6 +573,3 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError("a number from 1 up is wanted")
     return int(text)
-    serve.add_argument(
-        "--host", default=_LOOPBACK, metavar="ADDRESS", help="the address to listen on (default: this machine alone)"
-    )

@@ -6,10 +6,18 @@ from ..errors import Kind, UpstreamError
 from .client import Endpoint, UpstreamClient
 from .faults import classify
 
+_NO_SUCH_ROUTE = (404, 405, 501)
+
 
 async def fetch_model_ids(client: UpstreamClient, endpoint: Endpoint, *, provider: str) -> list[str]:
-    """Ask the provider for its models. Raises `UpstreamError`."""
+    """Ask the provider for its models. Raises `UpstreamError`, of the kind `NOT_FOUND` where there is no such list."""
     status, headers, body, value = await client.get_json(endpoint, "/models")
+    if status in _NO_SUCH_ROUTE:
+        raise UpstreamError(
+            f"{endpoint.base_url} has no list of models (HTTP {status}).",
+            hint="If that is the right base URL, name the model: `configure.py setup --model ID`.",
+            kind=Kind.NOT_FOUND,
+        )
     if status != 200:
         raise classify(status, headers, body, provider=provider, model="")
     entries = value.get("data") if isinstance(value, dict) else value

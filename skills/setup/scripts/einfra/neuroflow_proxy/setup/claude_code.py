@@ -1,4 +1,4 @@
-"""The environment variables that connect Claude Code to the proxy, each with its reason.
+"""The environment variables that connect Claude Code to the proxy, or to a provider's own API, each with its reason.
 
 What each variable does was seen with Claude Code 2.1.330. One that does nothing there, or whose good is doubtful, is
 not set: a researcher pastes these lines into a shell and should be able to read them all.
@@ -6,28 +6,43 @@ not set: a researcher pastes these lines into a shell and should be able to read
 
 import shutil
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import InstanceError
+from ..models.profiles import profile_for
+from ..models.providers import adapted
+from ..settings import TIERS, CustomLlm
+from ..wire.hosts import is_this_machine
 from .place import Place
 from .ports import LOOPBACK
+from .presets import messages_url, preset_of
 
-_TIERS = ("OPUS", "SONNET", "FABLE")
-_SMALL_TIER = "HAIKU"
+# Claude Code must have some token, and a proxy without one of its own takes any.
+ANY_TOKEN = "any"  # noqa: S105
+_SMALL_TIER = "haiku"
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 class Variable(NamedTuple):
-    """One variable; an empty value means that it must be empty, not that it does not matter."""
+    """One variable; an empty value means that it must be empty, not that it does not matter.
+
+    `is_key` marks the provider's API key, which is never printed.
+    """
 
     name: str
     value: str
     why: str
+    is_key: bool = False
 
 
 class Connection(NamedTuple):
-    """All that Claude Code has to know of the proxy."""
+    """All that Claude Code has to know.
+
+    `tiers` are models for single ones of `settings.TIERS`. With `direct_url` the provider's own Messages API is asked,
+    `token` is its key, and no proxy stands in between.
+    """
 
     port: int
     token: str
@@ -36,51 +51,86 @@ class Connection(NamedTuple):
     small_model: str
     context_window: int
     max_output_tokens: int | None
+    tiers: Mapping[str, str] = MappingProxyType({})
+    direct_url: str = ""
 
     @property
     def url(self) -> str:
-        return f"http://{LOOPBACK}:{self.port}"
+        return self.direct_url or f"http://{LOOPBACK}:{self.port}"
+
+    def model_of(self, tier: str) -> str:
+        """The model that stands for one of `settings.TIERS`."""
+        return self.tiers.get(tier) or (self.small_model if tier == _SMALL_TIER else self.model)
+
+
+def connection_for(section: CustomLlm) -> Connection:
+    """The connection that a section of the integrations file asks for."""
+    profile = adapted(profile_for(section.model), section.base_url)
+    is_direct = section.proxy_mode == "direct"
+    return Connection(
+        port=section.proxy_port,
+        token=(section.api_key if is_direct else section.proxy_token) or ANY_TOKEN,
+        provider=preset.title if (preset := preset_of(section.base_url)) else section.provider,
+        model=section.model,
+        small_model=section.small_model or section.model,
+        context_window=profile.context_window,
+        max_output_tokens=profile.max_output_tokens,
+        tiers=section.tiers,
+        direct_url=messages_url(section.base_url) if is_direct else "",
+    )
 
 
 def variables(connection: Connection, env: Mapping[str, str]) -> list[Variable]:
     """What to set. `env` is the environment that Claude Code will run in: a proxy there must leave loopback alone."""
-    model = connection.model
-    found = [
-        Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the local proxy"),
-        Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the proxy's own token, good on this machine only"),
-        Variable("ANTHROPIC_API_KEY", "", "else a key for Anthropic would be sent along, or asked about"),
-        # With tiers alone the session starts on `<model>[1m]` and believes in a window of a million tokens.
-        Variable("ANTHROPIC_MODEL", model, "the model to begin with"),
-    ]
-    for tier in (*_TIERS, _SMALL_TIER):
-        tier_model = connection.small_model if tier == _SMALL_TIER else model
-        label = f"{tier_model} ({connection.provider})"
-        found += [
-            Variable(
-                f"ANTHROPIC_DEFAULT_{tier}_MODEL", tier_model, f"what /model and subagents get for {tier.lower()}"
-            ),
-            Variable(f"ANTHROPIC_DEFAULT_{tier}_MODEL_NAME", label, "how /model shows it"),
+    if connection.direct_url:
+        found = [
+            Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the provider itself"),
+            Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the provider's API key", is_key=True),
+            Variable("ANTHROPIC_API_KEY", "", "else a key for Anthropic would be sent along, or asked about"),
+            Variable("CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS", "1", "fields that only Anthropic itself knows stay out"),
         ]
-    found += [
+    else:
+        found = [
+            Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the local proxy"),
+            Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the proxy's own token, good on this machine only"),
+            Variable("ANTHROPIC_API_KEY", "", "else a key for Anthropic would be sent along, or asked about"),
+            # Measured in docs/claude-code-features.md: each tool that is loaded late costs more than declaring all.
+            Variable(
+                "ENABLE_TOOL_SEARCH",
+                "auto",
+                "tools that come late defeat prefix caches, and are worth it only where there are many",
+            ),
+            Variable("CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "1", "/model lists the provider's live models"),
+        ]
+    # With tiers alone the session starts on `<model>[1m]` and believes in a window of a million tokens.
+    found.append(Variable("ANTHROPIC_MODEL", connection.model, "the model to begin with"))
+    for tier in TIERS:
+        model = connection.model_of(tier)
+        name = f"ANTHROPIC_DEFAULT_{tier.upper()}_MODEL"
+        found += [
+            Variable(name, model, f"what /model and subagents get for {tier}"),
+            Variable(f"{name}_NAME", f"{model} ({connection.provider})", "how /model shows it"),
+        ]
+    found.append(
         # Without CLAUDE_CODE_DISABLE_1M_CONTEXT beside it: a model that is named without `[1m]` needs none, and 2.1.330
         # then warns of a limit of 200K that it does not enforce.
         Variable(
             "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
             str(connection.context_window),
             "the model's window; of a name that it does not know Claude Code believes 1000000, and compacts too late",
-        ),
-    ]
+        )
+    )
     if connection.max_output_tokens:
         found.append(
             Variable("CLAUDE_CODE_MAX_OUTPUT_TOKENS", str(connection.max_output_tokens), "the model's longest answer")
         )
-    found += [
+    found.append(
         Variable(
             "CLAUDE_CODE_ATTRIBUTION_HEADER", "0", "a line that changes with every request and so defeats prefix caches"
-        ),
-        Variable("CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "1", "/model lists the provider's live models"),
-    ]
-    if any(urlsplit(env.get(name) or env.get(name.lower(), "")).netloc for name in PROXY_VARIABLES):
+        )
+    )
+    goes_out = any(urlsplit(env.get(name) or env.get(name.lower(), "")).netloc for name in PROXY_VARIABLES)
+    if goes_out and is_this_machine(connection.url):
         # Claude Code honours these even for 127.0.0.1.
         rest = env.get("NO_PROXY") or env.get("no_proxy", "")
         hosts = [host for host in rest.split(",") if host and host not in (LOOPBACK, "localhost")]

@@ -12,7 +12,7 @@ from ..wire.plain_json import dumps
 from .claude_code import Variable, find_claude
 from .claude_settings import SHELL, claude_folder, project_settings, sources, user_settings, winner
 from .files import write_private
-from .git_guard import keep_out_of_git
+from .git_guard import exposure, keep_out_of_git
 from .integrations import Scope
 from .json_file import parse, read_bytes
 from .place import Place
@@ -39,7 +39,12 @@ def settings_file(integrations: Path, place: Place) -> Path:
 def write_settings(path: Path, variables: Sequence[Variable], journal: Journal, place: Place) -> bool:
     """Set our variables in Claude Code's settings; nothing else there is touched. Returns whether that changed them."""
     if path != user_settings(place):
-        keep_out_of_git(path, env=place.env)
+        keep_out_of_git(path, env=place.env, before_change=journal.remember_line)
+    elif any(variable.is_key for variable in variables):
+        # Some keep their home's settings in a repository, where a token of this machine's own is no harm and a key is.
+        problem = exposure(path, env=place.env)
+        if problem:
+            raise problem
     return set_fields(path, journal, section=ENV, fields={variable.name: variable.value for variable in variables})
 
 
@@ -51,13 +56,13 @@ def refresh(variables: Sequence[Variable], journal: Journal, place: Place) -> li
 
 def is_newcomer(place: Place) -> bool:
     """Whether Claude Code has never been started here, so that it would first ask for an account at Anthropic."""
-    path = _state_file(place)
+    path = state_file(place)
     return not parse(path, read_bytes(path)).get(_ONBOARDED)
 
 
 def skip_login(journal: Journal, place: Place) -> bool:
     """Let Claude Code begin without the questions of a first start."""
-    return set_fields(_state_file(place), journal, section=None, fields={_ONBOARDED: True})
+    return set_fields(state_file(place), journal, section=None, fields={_ONBOARDED: True})
 
 
 def launch(variables: Sequence[Variable], arguments: Sequence[str], private_file: Path, place: Place) -> int:
@@ -77,6 +82,7 @@ def launch(variables: Sequence[Variable], arguments: Sequence[str], private_file
     os.execve(command[0], command, env)  # noqa: S606
 
 
-def _state_file(place: Place) -> Path:
+def state_file(place: Place) -> Path:
+    """Where Claude Code keeps what it has learned of its user."""
     folder = claude_folder(place)
     return (folder if place.env.get("CLAUDE_CONFIG_DIR") else folder.parent) / ".claude.json"

@@ -123,7 +123,7 @@ def _events(connection: Connection, messages: list[JSON]) -> Iterator[JSON]:
         "tools": [_READ_TOOL],
         "messages": messages,
     }
-    return stream(connection.port, connection.token, body, timeout_s=_TIMEOUT_S)
+    return stream(connection.url, connection.token, body, timeout_s=_TIMEOUT_S)
 
 
 def _take(event: JSON, content: list[JSON], show: Show) -> None:

@@ -4,118 +4,30 @@ Nothing is written before every answer is known and the provider has taken the k
 ignore the file, the file is written, the proxy is started. Running it again with the same answers changes nothing.
 """
 
-import difflib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-from ..errors import Kind, NeedsTerminal, ProxyError, UpstreamError
-from ..settings import EINFRA_BASE_URL, FIRST_PORT, SECTION, CustomLlm, parse_section, read_section
-from .catalog import Choice, offer, recommended
+from ..errors import SettingsError
+from ..settings import EINFRA_BASE_URL, FIRST_PORT, SECTION, CustomLlm, parse_section, read_section, refuse_clear_text
+from ..wire.hosts import sends_keys_in_the_clear
+from .asker import Asker, Mode, SideModels, Way, Wishes
+from .catalog import Choice
+from .claude_settings import user_settings
 from .connect import Connect, is_newcomer, settings_file
+from .flowie import flowie_folder
 from .git_guard import keep_out_of_git
-from .instance import Instances, Say, Started
+from .instance import Instances, Started
 from .integrations import Scope, save_section
 from .json_file import parse, read_bytes
-from .keys import NO_KEY, Key, found_keys, is_einfra, looks_like_a_jwt, provider_name, where_keys_are_made
+from .keys import provider_name
+from .live_models import Listing, choices_of, working_key
 from .place import Place
-from .service_status import ask_loads
+from .presets import messages_url
 from .undo import Journal
-from .urls import is_this_machine, sends_keys_in_the_clear, to_base_url
-
-KEY_FLAGS = "--key-stdin, --key-env NAME or --key-file PATH"
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """The answers that flags have given already."""
-
-    base_url: str | None = None
-    key: Key | None = None
-    model: str | None = None
-    small_model: str | None = None
-    scope: Scope | None = None
-    port: int | None = None
-    connect: Connect | None = None
-    skips_login: bool | None = None
-    proves: bool = True
-    is_dry_run: bool = False
-
-
-class Asker(Protocol):
-    """Gives the answers that no flag has given."""
-
-    def base_url(self, default: str) -> str:
-        """The provider's base URL."""
-
-    def key(self, base_url: str, found: Sequence[Key], refusal: UpstreamError | None) -> Key:
-        """A key for the provider. `refusal` is what the provider said to the one before."""
-
-    def model(self, choices: Sequence[Choice], current: str | None) -> str:
-        """The id of one of the choices."""
-
-    def small_model(self, choices: Sequence[Choice], current: str | None) -> str | None:
-        """The id of one of the choices for small work in the background; None: the same as for the conversation."""
-
-    def scope(self, default: Scope, paths: Mapping[Scope, Path]) -> Scope:
-        """Where the settings go."""
-
-    def connect(self, settings: Path) -> Connect:
-        """How Claude Code gets to know of the proxy. `settings` is the file that it would be written into."""
-
-    def skips_login(self) -> bool:
-        """Whether Claude Code, which was never started here, is to begin without asking for an account."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unattended:
-    """Answers with what is known, and with defaults if it may; a question that is left over is an error.
-
-    Both missing flags are named at once, so that a script learns of them in one run.
-    """
-
-    takes_defaults: bool
-    has_model: bool
-
-    def base_url(self, default: str) -> str:
-        return default
-
-    def key(self, base_url: str, found: Sequence[Key], refusal: UpstreamError | None) -> Key:
-        if refusal:
-            raise refusal
-        if found:
-            return found[0]
-        if is_this_machine(base_url):
-            return NO_KEY
-        hint = f"Give the key with {KEY_FLAGS}."
-        if not (self.has_model or self.takes_defaults):
-            hint += " Name the model with --model ID, or take the recommended one with --yes."
-        raise NeedsTerminal(f"There is no key for {base_url}, and no terminal to ask for it.", hint=hint)
-
-    def model(self, choices: Sequence[Choice], current: str | None) -> str:
-        best = recommended(choices)
-        if current:
-            return current
-        if self.takes_defaults and best:
-            return best.id
-        raise NeedsTerminal(
-            "No model was named, and there is no terminal to ask for one.",
-            hint="Name it with --model ID" + (f", or take {best.id} with --yes." if best else "."),
-        )
-
-    def small_model(self, choices: Sequence[Choice], current: str | None) -> str | None:
-        return current
-
-    def scope(self, default: Scope, paths: Mapping[Scope, Path]) -> Scope:
-        return default
-
-    def connect(self, settings: Path) -> Connect:
-        return Connect.PRINT
-
-    def skips_login(self) -> bool:
-        return False
+from .urls import to_base_url
+from .voice import Voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,90 +39,109 @@ class Plan:
     port: int | None
     connect: Connect
     skips_login: bool
+    flowie: Path | None
+    """Where what is no secret is kept as well; None: nowhere."""
     choices: Sequence[Choice]
+
+    def section(self, **more: object) -> CustomLlm:
+        """The answers as they will stand in the file, `more` beside them."""
+        given = {**self.answers, **more}
+        return parse_section({name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What set-up has done, by which plan; to connect Claude Code is left to do."""
+    """What set-up has done, by which plan; to connect Claude Code is left to do. In direct mode nothing is started."""
 
     plan: Plan
     section: CustomLlm
     is_changed: bool
     ignore_file: Path | None
-    started: Started
+    started: Started | None
 
 
-def answered(wishes: Wishes, place: Place, asker: Asker, say: Say) -> Plan:
+def answered(wishes: Wishes, place: Place, asker: Asker, voice: Voice) -> Plan:
     """Get all answers, and the provider's word that the key is good."""
-    in_use, paths = place.in_use(), place.paths()
+    in_use = place.in_use()
     base_url = to_base_url(wishes.base_url) if wishes.base_url else asker.base_url(usual_base_url(place))
-    if sends_keys_in_the_clear(base_url):
-        say(f"Mind: {base_url} is not encrypted. Everybody on the way can read the key and the conversation.")
     # What was chosen for one service says nothing about another.
-    same = in_use[1] if in_use and in_use[1].base_url.rstrip("/") == base_url else None
-    provider = same.provider if same else provider_name(base_url)
-
-    key, ids = working_key(wishes.key, base_url, place, provider=provider, asker=asker, say=say)
-    old_model, old_small_model = (same.model, same.small_model) if same else (None, None)
-    choices = offered(ids, base_url)
-    model = on_offer(wishes.model, ids) or asker.model(choices, _still_there(old_model, ids))
-    small_model = on_offer(wishes.small_model, ids) or _still_there(old_small_model, ids)
-    if not (wishes.model or wishes.small_model):
-        small_model = asker.small_model(choices, small_model)
-
-    if wishes.scope is None and place.named:
-        path = place.named
-    else:
-        usual = Scope.MACHINE if in_use and in_use[0] == paths[Scope.MACHINE] else Scope.PROJECT
-        path = paths[wishes.scope or asker.scope(usual, paths)]
-    claude_settings = settings_file(path, place)
-    connect = wishes.connect or asker.connect(claude_settings)
-    if connect is Connect.SETTINGS:
-        parse(claude_settings, read_bytes(claude_settings))
+    before = in_use[1] if in_use and in_use[1].base_url.rstrip("/") == base_url else None
+    is_clear = sends_keys_in_the_clear(base_url)
+    if is_clear:
+        if not (before or wishes.allows_http or asker.allows_http(base_url)):
+            refuse_clear_text(base_url)
+        voice.say(f"Mind: {base_url} is not encrypted. Everybody on the way can read the key and the conversation.")
+    provider = before.provider if before else provider_name(base_url)
+    key, listing = working_key(wishes.key, base_url, place, provider=provider, asker=asker, voice=voice)
+    choices = choices_of(listing, base_url)
+    model, side = _models(wishes, before, listing, choices, base_url, asker=asker, voice=voice)
+    path = _path(wishes, place, asker)
+    former_mode = before.proxy_mode if before else "custom"
+    connect, mode = _way(wishes, former_mode, settings_file(path, place), base_url, asker)
     skips_login = wishes.skips_login or False
-    if connect is not Connect.PRINT and wishes.skips_login is None and is_newcomer(place):
-        skips_login = asker.skips_login()
+    if connect is Connect.SETTINGS:
+        settings = settings_file(path, place)
+        parse(settings, read_bytes(settings))
+        # Seen with 2.1.330: settings of a project count only once the folder is trusted, and a Claude Code that was
+        # never started comes not that far without reaching Anthropic. The user's own settings and the shell count.
+        if wishes.skips_login is None and settings != user_settings(place) and is_newcomer(place):
+            skips_login = asker.skips_login()
+    folder = flowie_folder(place)
+    if wishes.shares and folder is None:
+        raise SettingsError(
+            "There is no flowie folder in this home.",
+            hint="It is ~/.neuroflow/flowie, with sync.json in it. Leave --flowie out.",
+        )
+    is_shared = folder is not None and (asker.shares(folder) if wishes.shares is None else wishes.shares)
     answers: dict[str, object] = {
         "provider": provider,
         "base_url": base_url,
+        "allow_http": True if is_clear else None,
         "api_key": key.value,
         "model": model,
-        "small_model": small_model,
-        "proxy_mode": "custom",
+        "small_model": side.small,
+        "tiers": dict(side.tiers) or None,
+        "proxy_mode": mode,
     }
-    return Plan(path, answers, wishes.port, connect, skips_login, choices)
+    return Plan(path, answers, wishes.port, connect, skips_login, folder if is_shared else None, choices)
 
 
-def carry_out(plan: Plan, place: Place, instances: Instances, say: Say) -> Outcome:
+def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> Outcome:
     """What changes the machine, all of it under the lock, beginning with what somebody else may just have changed."""
-    path, answers, wanted_port = plan.path, plan.answers, plan.port
+    path = plan.path
     is_changed = False
     with instances.lock(path):
-        ignore_file = keep_out_of_git(path, env=place.env)
+        journal = Journal(instances.state, path)
+        ignore_file = keep_out_of_git(path, env=place.env, before_change=journal.remember_line)
         if ignore_file:
-            say(f"Git ignores {path.parent} now: {ignore_file} says so.")
+            voice.say(f"Git ignores {path.parent} now: {ignore_file} says so.")
         before = read_section(path) if path.is_file() else None
-        Journal(instances.state, path).remember(path, section=SECTION)
-        section = parse_section(
-            {
-                **answers,
-                "proxy_port": wanted_port or (before.proxy_port if before else FIRST_PORT),
-                "proxy_token": (before.proxy_token if before else None) or new_token(),
-            }
+        journal.remember(path, section=SECTION)
+        if plan.section().proxy_mode == "direct":
+            is_changed = save_section(path, plan.answers)
+            return Outcome(plan, plan.section(), is_changed, ignore_file, None)
+        section = plan.section(
+            proxy_port=plan.port or (before.proxy_port if before else FIRST_PORT),
+            proxy_token=(before.proxy_token if before else None) or new_token(),
         )
 
         def write_down(port: int) -> None:
             nonlocal is_changed
-            fields = {**answers, "proxy_port": port, "proxy_token": section.proxy_token}
+            fields = {**plan.answers, "proxy_port": port, "proxy_token": section.proxy_token}
             is_changed = save_section(path, fields) or is_changed
 
         running = instances.running(path)
-        if running and wanted_port not in (None, running[0].port):
+        if running and plan.port not in (None, running[0].port):
             instances.stop(path)
-        started = instances.start(
-            path, port=section.proxy_port, secret=section.api_key, env=place.env, say=say, on_port=write_down
-        )
+        with voice.during("Starting the proxy."):
+            started = instances.start(
+                path,
+                port=section.proxy_port,
+                secret=section.api_key,
+                env=place.env,
+                say=voice.say,
+                on_port=write_down,
+            )
     return Outcome(plan, replace(section, proxy_port=started.record.port), is_changed, ignore_file, started)
 
 
@@ -228,56 +159,60 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def refused_key(error: UpstreamError, key: str, base_url: str) -> UpstreamError:
-    """The provider's refusal of a key, with what to do about it."""
-    message = error.message
-    if is_einfra(base_url) and looks_like_a_jwt(key):
-        message = f"That is the JWT token, not the API key. {message}"
-    return UpstreamError(message, hint=where_keys_are_made(base_url), kind=error.kind)
+def with_tiers(before: Mapping[str, str], wished: Mapping[str, str], listing: Listing) -> dict[str, str]:
+    """The models of single tiers, as they were and as flags change them. Raises `ProxyError` for one not listed."""
+    merged = {**before, **{tier: listing.named(model) or "" for tier, model in wished.items() if model}}
+    return {tier: model for tier, model in merged.items() if wished.get(tier) != ""}
 
 
-def working_key(
-    key: Key | None, base_url: str, place: Place, *, provider: str, asker: Asker, say: Say
-) -> tuple[Key, list[str]]:
-    """A key that the provider takes, and the model ids that it lists for it."""
-    from ..provider.models_list import list_model_ids
-
-    found = found_keys(base_url, place.env, list(place.sections().items()))
-    refusal = None
-    while True:
-        if key is None or refusal:
-            key = asker.key(base_url, found, refusal)
-        with_key = f" with the key {key.shown} from {key.source}" if key.value else ""
-        say(f"Asking {base_url} for its models{with_key}.")
-        try:
-            return key, list_model_ids(base_url, key.value, provider=provider)
-        except UpstreamError as error:
-            if error.kind not in (Kind.AUTHENTICATION, Kind.PERMISSION):
-                raise
-            refusal = refused_key(error, key.value, base_url)
-
-
-def offered(ids: Sequence[str], base_url: str) -> list[Choice]:
-    """The choices among the live models, with how they are now. Raises `UpstreamError` if there is none."""
-    choices = offer(ids, ask_loads(base_url))
-    if not choices:
-        raise UpstreamError(
-            f"{base_url} lists no model to talk to.", hint="See whether this key may use any.", kind=Kind.NOT_FOUND
-        )
-    return choices
-
-
-def _still_there(model: str | None, ids: Sequence[str]) -> str | None:
-    return model if model in ids else None
-
-
-def on_offer(model: str | None, ids: Sequence[str]) -> str | None:
-    """The model that a flag names, if it is on the live list."""
-    if model is None or model in ids:
-        return model
-    near = difflib.get_close_matches(model, ids, n=3, cutoff=0.5)
-    raise ProxyError(
-        "The provider does not list the model that was named.",
-        hint=f"Near to it: {', '.join(near)}." if near else "`configure.py models` shows what there is.",
-        kind=Kind.NOT_FOUND,
+def _models(
+    wishes: Wishes,
+    before: CustomLlm | None,
+    listing: Listing,
+    choices: Sequence[Choice],
+    base_url: str,
+    *,
+    asker: Asker,
+    voice: Voice,
+) -> tuple[str, SideModels]:
+    """The model for the conversation and those beside it."""
+    former = before.model if before else None
+    current = former if listing.has(former) else None
+    if listing.ids is None:
+        voice.say(f"{base_url} has no list of models. Whether a model is there will show when it is asked.")
+        model = wishes.model or asker.model_name(base_url, current)
+    else:
+        if former and not current:
+            voice.say(f"{former}, which was in use, is not on the list any more.")
+        model = listing.named(wishes.model) or asker.model(choices, current)
+    small = before.small_model if before else None
+    tiers = {tier: name for tier, name in (before.tiers if before else {}).items() if listing.has(name)}
+    side = SideModels(
+        listing.named(wishes.small_model) or (small if small and listing.has(small) else None),
+        with_tiers(tiers, wishes.tiers, listing),
     )
+    # Who names models by flags has said all that there is to say of them.
+    is_asked = choices and not (wishes.model or wishes.small_model or wishes.tiers)
+    return model, asker.side_models(choices, side) if is_asked else side
+
+
+def _path(wishes: Wishes, place: Place, asker: Asker) -> Path:
+    """The file that the settings go to."""
+    if wishes.scope is None and place.named:
+        return place.named
+    in_use, paths = place.in_use(), place.paths()
+    usual = Scope.MACHINE if in_use and in_use[0] == paths[Scope.MACHINE] else Scope.PROJECT
+    return paths[wishes.scope or asker.scope(usual, paths)]
+
+
+def _way(wishes: Wishes, former: Mode, settings: Path, base_url: str, asker: Asker) -> Way:
+    """How Claude Code is connected, and to what. Raises `SettingsError` where there is nothing to be connected to."""
+    url = messages_url(base_url)
+    mode = wishes.mode or former
+    way = Way(wishes.connect, mode) if wishes.connect else asker.way(settings, "" if wishes.mode else url, mode)
+    if way.mode == "direct" and not url:
+        raise SettingsError(
+            f"{base_url} has no Messages API of its own, so Claude Code cannot ask it directly.",
+            hint="Leave --proxy-mode out: the proxy translates.",
+        )
+    return way

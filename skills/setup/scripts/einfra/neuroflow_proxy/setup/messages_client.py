@@ -1,41 +1,61 @@
-"""A small client of the Messages API, for what set-up itself asks of a proxy: one answer, event by event."""
+"""A small client of the Messages API, for what set-up itself asks: one answer, event by event.
+
+It asks the proxy, or a provider that has a Messages API of its own. There the institution's HTTP proxy is honoured, and
+a redirect is refused: it must never carry the key to another host.
+"""
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Generator
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from ..errors import Kind, UpstreamError
 from ..wire.codec import InvalidJSON, dumps, loads
+from ..wire.hosts import is_this_machine
 from ..wire.messages_api import JSON
 from ..wire.sse import SSEDecoder
-from .ports import LOOPBACK
 
 _READ_SIZE = 65536
+_VERSION = "2023-06-01"  # the only one that there is; some services insist on it
 
 
-def stream(port: int, token: str, body: JSON, *, timeout_s: float) -> Iterator[JSON]:
-    """Ask the proxy on `port`. Raises `UpstreamError` if it refuses, breaks off, or says nothing for `timeout_s`."""
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
+def stream(base_url: str, token: str, body: JSON, *, timeout_s: float) -> Generator[JSON, None, None]:
+    """Ask for a message. Raises `UpstreamError` if it is refused, breaks off, or nothing comes for `timeout_s`."""
+    headers = {
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {token}",
+        "anthropic-version": _VERSION,
+    }
+    request = Request(f"{base_url}/v1/messages", dumps({**body, "stream": True}), headers)  # noqa: S310 - checked URL
     try:
-        connection.request("POST", "/v1/messages", dumps({**body, "stream": True}), headers)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise refusal(response.read())
-        decoder = SSEDecoder()
-        while data := response.read1(_READ_SIZE):
-            yield from (loads(event.data) for event in decoder.feed(data))
+        with _opener(base_url).open(request, timeout=timeout_s) as response:
+            decoder = SSEDecoder()
+            while data := response.read1(_READ_SIZE):
+                yield from (loads(event.data) for event in decoder.feed(data))
+    except HTTPError as error:
+        with error:
+            raise refusal(error.read()) from error
     except TimeoutError as error:
         raise UpstreamError(f"No answer within {timeout_s:.0f} s.", kind=Kind.TIMEOUT) from error
     except (OSError, http.client.HTTPException) as error:
-        raise UpstreamError(f"The connection to the proxy broke: {error}.", kind=Kind.BROKEN_ANSWER) from error
-    finally:
-        connection.close()
+        reason = error.reason if isinstance(error, URLError) else error
+        raise UpstreamError(f"The connection to {base_url} broke: {reason}.", kind=Kind.BROKEN_ANSWER) from error
 
 
 def refusal(body: bytes) -> UpstreamError:
-    """The proxy's own words for what went wrong."""
+    """The other side's own words for what went wrong."""
     try:
         words = loads(body)["error"]["message"]
     except (InvalidJSON, KeyError, TypeError):
         words = "It answered with something that is no message."
-    return UpstreamError(f"The proxy refused the request: {words}", kind=Kind.BROKEN_ANSWER)
+    return UpstreamError(f"The request was refused: {words}", kind=Kind.BROKEN_ANSWER)
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *told: object) -> None:
+        return None
+
+
+def _opener(base_url: str) -> OpenerDirector:
+    """With the proxies of the environment, but for this machine with none."""
+    return build_opener(_NoRedirect, *([ProxyHandler({})] if is_this_machine(base_url) else []))

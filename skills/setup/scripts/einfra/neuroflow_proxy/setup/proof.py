@@ -1,4 +1,5 @@
-"""One real request through the proxy: does the model call a tool, how soon does it speak, how fast does it write.
+"""One real request, as Claude Code would send it: does the model call a tool, how soon does it speak, how fast does it
+write. Through the proxy, or to the provider's own Messages API where Claude Code asks that.
 
 The tool is offered and not forced, as Claude Code does it: a model that has to be forced is of no use there.
 """
@@ -41,7 +42,7 @@ class Proof:
         return f"it called a tool; first token after {self.first_token_s or 0:.1f} s{speed}"
 
 
-def prove(port: int, token: str, model: str) -> Proof:
+def prove(base_url: str, token: str, model: str) -> Proof:
     """Ask the model to use a tool. Never raises for what the provider or the model does."""
     body = {
         "model": model,
@@ -54,7 +55,7 @@ def prove(port: int, token: str, model: str) -> Proof:
     tokens = 0
     arguments: str | None = None
     try:
-        for event in stream(port, token, body, timeout_s=_TIMEOUT_S):
+        for event in stream(base_url, token, body, timeout_s=_TIMEOUT_S):
             if event["type"] == "error":
                 return Proof(refusal(dumps(event)).message)
             if event["type"] == "content_block_start" and event["content_block"]["type"] == "tool_use":
@@ -69,6 +70,8 @@ def prove(port: int, token: str, model: str) -> Proof:
                 return Proof(f"it did not come to an end within {_TIMEOUT_S:.0f} s")
     except UpstreamError as error:
         return Proof(error.message)
+    except (InvalidJSON, KeyError, TypeError):
+        return Proof("it answered with something that is no message")
     wrote_for = time.monotonic() - first if first else 0.0
     return Proof(
         _problem(arguments),

@@ -8,6 +8,12 @@ from ..wire.messages_api import JSON
 from .instance import Record
 from .keys import last_four
 from .ports import LOOPBACK
+from .presets import messages_url
+
+NO_KEY_PRINTED = (
+    "ANTHROPIC_AUTH_TOKEN is missing: there it is the provider's key, which is never printed. `configure.py claude` "
+    "starts Claude Code with it, and `configure.py setup --connect settings` writes it into its settings."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,10 @@ def facts_of(path: Path, section: CustomLlm, record: Record | None) -> JSON:
         "key": last_four(section.api_key) if section.api_key else None,
         "model": section.model,
         "small_model": section.small_model,
+        "tiers": dict(section.tiers),
         "running": record is not None,
-        "url": address(port),
+        "mode": section.proxy_mode,
+        "url": messages_url(section.base_url) if section.proxy_mode == "direct" else address(port),
         "port": port,
         "pid": record.pid if record else None,
         "log": record.log if record else None,

@@ -1,16 +1,18 @@
-"""What the provider's status service says of its models: up or down, how busy, how fast. Never waited for long.
+"""What the provider's status service says: of its models, up or down, how busy, how fast; and what is announced.
 
-e-INFRA CZ has such a service beside the gateway, without a key. It can be down when the gateway is up.
+It is never waited for long. e-INFRA CZ has such a service beside the gateway, without a key. It can be down when the
+gateway is up.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ProxyError
+from ..wire.hosts import is_this_machine
 from ..wire.messages_api import JSON
 from .keys import is_einfra
-from ..wire.hosts import is_this_machine
 
 LIMIT_S = 2.0
 _BELOW_HOST = "/status/api/v1"
@@ -26,27 +28,17 @@ class Load:
     tokens_per_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What the operators have to say. `type` is theirs: outage, warning, information, operational."""
+
+    type: str
+    message: str
+
+
 def ask_loads(base_url: str) -> Mapping[str, Load]:
     """The models' loads by id in lower case: nothing if there is no such service, or it is slow or down."""
-    import asyncio  # here, because `status` has no use for it and is to be quick
-
-    if not (is_einfra(base_url) or is_this_machine(base_url)):  # this machine: a tunnel to the gateway, perhaps
-        return {}
-    parts = urlsplit(base_url)
-    return asyncio.run(_ask(f"{parts.scheme}://{parts.netloc}{_BELOW_HOST}"))
-
-
-async def _ask(service_url: str) -> dict[str, Load]:
-    import asyncio
-
-    from ..provider.client import Endpoint, UpstreamClient
-
-    async with UpstreamClient() as client:
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                _, _, _, models = await client.get_json(Endpoint(service_url, ""), "/models")
-        except (TimeoutError, ProxyError):
-            return {}
+    models = _ask(base_url, "/models")
     if not isinstance(models, list):
         return {}
     return {
@@ -54,6 +46,40 @@ async def _ask(service_url: str) -> dict[str, Load]:
         for model in models
         if isinstance(model, dict) and isinstance(model.get("model_name"), str)
     }
+
+
+def ask_announcement(base_url: str) -> Announcement | None:
+    """What is announced now, if anything is."""
+    config = _ask(base_url, "/config")
+    message = config.get("announcement_message") if isinstance(config, dict) else None
+    if not isinstance(message, str) or not message.strip():
+        return None
+    kind = config.get("announcement_type")
+    return Announcement(kind if isinstance(kind, str) and kind else "information", " ".join(message.split()))
+
+
+def _ask(base_url: str, path: str) -> Any:
+    """What the service answers; None if there is none, or it is slow or down."""
+    import asyncio  # here, because `status` has no use for it and is to be quick
+
+    if not (is_einfra(base_url) or is_this_machine(base_url)):  # this machine: a tunnel to the gateway, perhaps
+        return None
+    parts = urlsplit(base_url)
+    return asyncio.run(_answer(f"{parts.scheme}://{parts.netloc}{_BELOW_HOST}", path))
+
+
+async def _answer(service_url: str, path: str) -> Any:
+    import asyncio
+
+    from ..provider.client import Endpoint, UpstreamClient
+
+    async with UpstreamClient() as client:
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                _, _, _, answer = await client.get_json(Endpoint(service_url, ""), path)
+        except (TimeoutError, ProxyError):
+            return None
+    return answer
 
 
 def _load(model: JSON) -> Load:

@@ -1,10 +1,12 @@
 """What is set up, and whether it runs. People wait for it, and prompts and hooks call it: nothing heavy is loaded."""
 
+from ..settings import CustomLlm
 from ..wire.messages_api import JSON
 from .health import ask_stats
-from .instance import Instances
+from .instance import Instances, Record
 from .keys import last_four
 from .place import Place
+from .presets import messages_url
 from .report import Report, address, facts_of
 
 
@@ -21,14 +23,13 @@ def status(place: Place, instances: Instances) -> Report:
     record = running[0] if running else None
     stats = ask_stats(record.port, section.proxy_token) if record else None
     small = f", {section.small_model} for small requests" if section.small_model else ""
+    small += "".join(f", {model} for {tier}" for tier, model in section.tiers.items())
     key = f"the key {last_four(section.api_key)}" if section.api_key else "no key"
     return Report(
         {"configured": True} | facts_of(path, section, record) | {"stats": stats},
         [
             f"{section.model}{small} at {section.base_url}, with {key}.",
-            f"The proxy runs on {address(record.port)} (pid {record.pid}); its log is {record.log}."
-            if record
-            else "The proxy does not run. `configure.py start` starts it.",
+            _proxy(section, record),
             f"Settings are in {path}.",
             *(_usage(stats) if stats else []),
         ],
@@ -39,3 +40,11 @@ def _usage(stats: JSON) -> list[str]:
     from .usage import usage_lines  # what is known of models need not be loaded where no proxy runs
 
     return usage_lines(stats)
+
+
+def _proxy(section: CustomLlm, record: Record | None) -> str:
+    is_direct = section.proxy_mode == "direct"
+    asks = f"Claude Code asks {messages_url(section.base_url)} directly. " if is_direct else ""
+    if record:
+        return f"{asks}The proxy runs on {address(record.port)} (pid {record.pid}); its log is {record.log}."
+    return asks.rstrip() or "The proxy does not run. `configure.py start` starts it."

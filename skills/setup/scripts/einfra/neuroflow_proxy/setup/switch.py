@@ -1,14 +1,16 @@
 """Another model for the conversation that is going on: one field in the file, which the proxy reads again by itself."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..settings import CustomLlm, read_section
-from .flow import on_offer
+from .flow import with_tiers
 from .health import ask_health, ask_stats
 from .instance import Instances, Record
 from .integrations import save_section
+from .live_models import ask_listing
 from .place import Place
 from .usage import prompt_tokens, window_of
 
@@ -28,15 +30,21 @@ class Switch:
     warnings: list[str]
 
 
-def switch(place: Place, instances: Instances, *, model: str | None, small_model: str | None) -> Switch:
-    """Write the models that were named into the file that applies here, if the provider has them."""
-    from ..provider.models_list import list_model_ids
+def switch(
+    place: Place, instances: Instances, *, model: str | None, small_model: str | None, tiers: Mapping[str, str]
+) -> Switch:
+    """Write the models that were named into the file that applies here, if the provider has them.
 
+    In `tiers`, an empty id takes a tier's own model away.
+    """
     path, before = place.configured()
-    ids = list_model_ids(before.base_url, before.api_key, provider=before.provider)
-    changes = {"model": on_offer(model, ids), "small_model": on_offer(small_model, ids)}
+    listing = ask_listing(before.base_url, before.api_key, provider=before.provider)
+    changes: dict[str, object] = {"model": listing.named(model), "small_model": listing.named(small_model)}
+    changes = {name: value for name, value in changes.items() if value}
+    if tiers:
+        changes["tiers"] = with_tiers(before.tiers, tiers, listing) or None
     with instances.lock(path):
-        save_section(path, {name: value for name, value in changes.items() if value})
+        save_section(path, changes)
     section = read_section(path) or before
     running = instances.running(path)
     record = running[0] if running else None
@@ -62,18 +70,19 @@ def _is_taken_up(port: int, model: str) -> bool:
 
 def _warnings(before: CustomLlm, section: CustomLlm, record: Record | None) -> list[str]:
     stats = ask_stats(record.port, section.proxy_token) if record else None
+    told = []
     old, new = window_of(before.model, stats), window_of(section.model, stats)
-    if new == old:
-        return []
     used = prompt_tokens(stats, before.model) if stats else 0
-    told = [
-        f"Claude Code goes on believing in a window of {old:,} tokens until it is started with what "
-        f"`configure.py env` prints now; {section.model} takes {new:,}."
-    ]
-    if used >= new:
-        told.insert(
-            0,
-            f"Requests to {before.model} held {used:,} tokens on average, and {section.model} takes only {new:,}: "
-            "the next one may be refused. Type /compact in Claude Code first.",
+    if used >= new and new != old:
+        told.append(
+            f"Requests to {before.model} held up to {used:,} tokens, and {section.model} takes only {new:,}: "
+            "the next one may be refused. Type /compact in Claude Code first."
         )
+    if new != old:
+        told.append(
+            f"Claude Code goes on believing in a window of {old:,} tokens until it is started with what "
+            f"`configure.py env` prints now; {section.model} takes {new:,}."
+        )
+    if section.tiers != before.tiers:
+        told.append("Sessions that run already go on with the models of their tiers; new ones get these.")
     return told

@@ -1,7 +1,9 @@
 """What people's files held before set-up changed them, and putting it back.
 
-A file is put back field by field: what somebody else has changed in it meanwhile stays. Where nobody has, it ends as
-it was, byte for byte, and a file that was not there is gone again.
+A file is put back field by field, or line by line: what somebody else has changed in it meanwhile stays. Where nobody
+has, it ends as it was, byte for byte, and a file that was not there is gone again.
+
+What was in a file may be a key of somebody's. The journal is for the user alone, and gone when it has been undone.
 """
 
 import base64
@@ -14,7 +16,7 @@ from ..errors import SettingsError
 from ..settings import SECTION
 from ..wire.messages_api import JSON
 from ..wire.plain_json import InvalidJSON, dumps, loads
-from .files import write_private
+from .files import remove_leftovers, write_private
 from .integrations import BACKUP_SUFFIX
 from .json_file import cannot_write, parse, read_bytes, render, section_of
 
@@ -23,7 +25,10 @@ ENV = "env"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file as it was before. `names` are the fields of `section` that were set; none: the section as a whole."""
+    """One file as it was before. `names` are the fields of `section` that were set; none: the section as a whole.
+
+    With `are_lines`, the file is no JSON, and `names` are the lines that were added to it.
+    """
 
     path: str
     section: str | None
@@ -31,6 +36,7 @@ class Entry:
     names: tuple[str, ...]
     original: str | None
     """What was in it, in base 64; None if it was not there."""
+    are_lines: bool = False
 
     @property
     def data(self) -> bytes:
@@ -55,7 +61,9 @@ class Journal:
                 f"{self._path} cannot be read, so what was before is not known: {error}.", hint="Remove it."
             ) from error
 
-    def remember(self, path: Path, *, section: str | None, names: Sequence[str] = ()) -> None:
+    def remember(
+        self, path: Path, *, section: str | None = None, names: Sequence[str] = (), are_lines: bool = False
+    ) -> None:
         """Keep what is in the file before it is changed for the first time."""
         path = path.resolve()
         entries = {entry.path: entry for entry in self.entries()}
@@ -64,25 +72,42 @@ class Journal:
             entries[known.path] = replace(known, names=tuple(dict.fromkeys([*known.names, *names])))
         else:
             original = base64.b64encode(path.read_bytes()).decode() if path.exists() else None
-            entries[str(path)] = Entry(str(path), section, tuple(names), original)
+            entries[str(path)] = Entry(str(path), section, tuple(names), original, are_lines)
         write_private(self._path, dumps([asdict(entry) for entry in entries.values()]))
+
+    def remember_line(self, path: Path, line: str) -> None:
+        """The same for a line that will be added to a file of lines."""
+        self.remember(path, names=[line], are_lines=True)
 
     def undo(self) -> list[Path]:
         """Put every file back. Returns those that are changed or gone now."""
-        changed = [Path(entry.path) for entry in self.entries() if _put_back(entry)]
+        entries = self.entries()
+        for path in (self._path, *(Path(entry.path) for entry in entries)):
+            remove_leftovers(path)
+        changed = [Path(entry.path) for entry in entries if not entry.are_lines and _put_back(entry)]
+        # Lines keep secrets out of git. Where a file of ours is still there, somebody has put something into it since.
+        if not any(entry.original is None and not entry.are_lines and Path(entry.path).exists() for entry in entries):
+            changed += [Path(entry.path) for entry in entries if entry.are_lines and _take_out(entry)]
         self._path.unlink(missing_ok=True)
         return changed
 
 
 def set_fields(path: Path, journal: Journal, *, section: str | None, fields: Mapping[str, object]) -> bool:
-    """Set fields in somebody's JSON file, and remember what it held. Returns whether it was changed."""
+    """Set fields in somebody's JSON file, and remember what it held. Returns whether it was changed.
+
+    Fields that were set before and are not among these are put back as they were.
+    """
     old = read_bytes(path)
     document = parse(path, old)
+    known = next((entry for entry in journal.entries() if entry.path == str(path.resolve())), None)
+    if known:
+        dropped = tuple(name for name in known.names if name not in fields)
+        document = _without(replace(known, names=dropped), document, parse(path, known.data)) if dropped else document
     if section is None:
         new = {**document, **fields}
     else:
         new = {**document, section: {**section_of(path, document, section), **fields}}
-    if new == document:
+    if new == parse(path, old):
         return False
     try:
         journal.remember(path, section=section, names=tuple(fields))
@@ -99,7 +124,7 @@ def _put_back(entry: Entry) -> bool:
     document = _without(entry, parse(path, current), original)
     data = entry.data if document == original else render(document, like=current)
     try:
-        if entry.section == SECTION:
+        if entry.section == SECTION and not entry.names:
             path.with_name(path.name + BACKUP_SUFFIX).unlink(missing_ok=True)  # it may hold the key
         if entry.original is None and not document:
             path.unlink(missing_ok=True)
@@ -110,6 +135,24 @@ def _put_back(entry: Entry) -> bool:
             write_private(path, data)
     except OSError as error:
         raise cannot_write(path, error, hint="Free the way to it, then run `configure.py undo` again.") from error
+    return data != current
+
+
+def _take_out(entry: Entry) -> bool:
+    """Take the lines out again that were added to a file."""
+    path = Path(entry.path)
+    current = read_bytes(path)
+    ours = {name.encode() for name in entry.names}
+    data = b"".join(line for line in current.splitlines(keepends=True) if line.strip() not in ours)
+    if data.rstrip(b"\r\n") == entry.data.rstrip(b"\r\n"):
+        data = entry.data  # a line break may have been added to its last line
+    try:
+        if entry.original is None and not data:
+            path.unlink(missing_ok=True)
+        elif data != current:
+            path.write_bytes(data)
+    except OSError as error:
+        raise cannot_write(path, error, hint=f"Take {', '.join(entry.names)} out of it yourself.") from error
     return data != current
 
 

@@ -3,38 +3,42 @@
 Whoever comes here has made sure that there is a terminal: on a pipe questionary silently takes the first choice.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import questionary
 
 from ..errors import ProxyError, UpstreamError
-from .catalog import Choice
+from ..settings import TIERS
+from ..wire.hosts import is_this_machine
+from .asker import Mode, SideModels, Way
+from .catalog import Choice, is_up
 from .connect import Connect
 from .integrations import Scope
 from .keys import NO_KEY, Key, checked, where_keys_are_made
 from .model_table import rows
 from .presets import PRESETS, preset_of
-from .urls import is_this_machine, to_base_url
+from .urls import to_base_url
 
 _STYLE = questionary.Style([("highlighted", "bold"), ("pointer", "bold"), ("instruction", "fg:ansibrightblack")])
 _SCOPES = {Scope.PROJECT: "this project", Scope.MACHINE: "everything I do on this machine"}
 
 
 class Terminal:
-    """An `Asker` that asks. Ctrl-C raises `KeyboardInterrupt`."""
+    """An `Asker` that asks. Ctrl-C raises `KeyboardInterrupt`. Paths below `home` are shown as people write them."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
 
     def base_url(self, default: str) -> str:
         choices = [questionary.Choice(preset.title, value=preset.base_url) for preset in PRESETS]
         if preset_of(default) is None:
             choices.insert(1, questionary.Choice(default, value=default))
         choices.append(questionary.Choice("another OpenAI-compatible service", value=""))
-        chosen: str = questionary.select(
-            "Which service answers?",
-            choices=choices,
-            default=preset.base_url if (preset := preset_of(default)) else default,
-            style=_STYLE,
-        ).unsafe_ask()
+        preset = preset_of(default)
+        chosen: str = _choose("Which service answers?", choices, preset.base_url if preset else default)
         if chosen:
             return chosen
         typed: str = questionary.text(
@@ -42,14 +46,17 @@ class Terminal:
         ).unsafe_ask()
         return to_base_url(typed)
 
+    def allows_http(self, base_url: str) -> bool:
+        questionary.print(f"{base_url} is not encrypted: who is on the way can read the key and all else.")
+        return _confirm("Use it all the same?", default=False)
+
     def key(self, base_url: str, found: Sequence[Key], refusal: UpstreamError | None) -> Key:
         if refusal:
             questionary.print(f"{refusal.message}\n{refusal.hint}\n")
         elif found:
-            choices = [questionary.Choice(f"{key.shown} from {key.source}", value=key) for key in found]
-            choices.append(questionary.Choice("another one", value=None))
-            known: Key | None = questionary.select("Which API key?", choices=choices, style=_STYLE).unsafe_ask()
-            if known:
+            choices = [questionary.Choice(f"{key.shown} from {self._short(key.source)}", value=key) for key in found]
+            known: Key = _choose("Which API key?", [*choices, questionary.Choice("another one", value=NO_KEY)])
+            if known is not NO_KEY:
                 return known
         if is_this_machine(base_url):
             question = "API key, or just Enter if it needs none:"
@@ -59,59 +66,104 @@ class Terminal:
         return checked(questionary.password("API key:", validate=_accepts(_as_key)).unsafe_ask(), "your typing")
 
     def model(self, choices: Sequence[Choice], current: str | None) -> str:
-        told = zip(rows(choices, current), choices, strict=True)
-        shown = [questionary.Choice(row, value=choice.id) for row, choice in told]
-        is_current_shown = any(choice.id == current for choice in choices)
-        chosen: str = questionary.select(
-            "Which model?",
-            choices=shown,
-            default=current if is_current_shown else None,
-            use_search_filter=True,
-            use_jk_keys=False,
-            instruction="(arrow keys, or type to search)",
-            style=_STYLE,
-        ).unsafe_ask()
+        # Where the cursor stands first: on what is in use, unless that does not answer now.
+        default = next((choice.id for choice in choices if choice.id == current and is_up(choice)), None)
+        chosen: str = _search("Which model?", _models(choices, current), default, "(arrow keys, or type to search)")
         return chosen
 
-    def small_model(self, choices: Sequence[Choice], current: str | None) -> str | None:
-        told = zip(rows(choices, current), choices, strict=True)
-        shown = [questionary.Choice("the same", value="")]
-        shown += [questionary.Choice(row, value=choice.id) for row, choice in told]
-        chosen: str = questionary.select(
-            "Which model for small work in the background?",
-            choices=shown,
-            default=current if any(choice.id == current for choice in choices) else "",
-            use_search_filter=True,
-            use_jk_keys=False,
-            instruction="(titles, summaries; a quick one spares time)",
-            style=_STYLE,
+    def model_name(self, base_url: str, current: str | None) -> str:
+        typed: str = questionary.text(
+            "The id of the model:",
+            default=current or "",
+            validate=lambda text: bool(text.strip()) or "Its name, please.",
         ).unsafe_ask()
-        return chosen or None
+        return typed.strip()
+
+    def side_models(self, choices: Sequence[Choice], current: SideModels) -> SideModels:
+        chosen = _search(
+            "Which model for small work in the background?",
+            [
+                questionary.Choice("the same", value=""),
+                questionary.Choice("one for each of opus, sonnet, haiku and fable", value=TIERS),
+                *_models(choices, current.small),
+            ],
+            TIERS if current.tiers else current.small or "",
+            "(titles, summaries; a quick one spares time)",
+        )
+        return self._tiers(choices, current) if chosen == TIERS else SideModels(chosen or None, {})
+
+    def _tiers(self, choices: Sequence[Choice], current: SideModels) -> SideModels:
+        """What Claude Code calls haiku is the small work."""
+        known = {"haiku": current.small, **current.tiers}
+        chosen = {}
+        for tier in TIERS:
+            same = questionary.Choice("the one for the conversation", value="")
+            question = f"Which model where Claude Code asks for {tier}?"
+            chosen[tier] = _search(question, [same, *_models(choices, known.get(tier))], known.get(tier) or "", "")
+        small = chosen.pop("haiku")
+        return SideModels(small or None, {tier: model for tier, model in chosen.items() if model})
 
     def scope(self, default: Scope, paths: Mapping[Scope, Path]) -> Scope:
         if paths[Scope.PROJECT] == paths[Scope.MACHINE]:
             return Scope.MACHINE
-        choices = [questionary.Choice(f"{_SCOPES[scope]}: {paths[scope]}", value=scope) for scope in Scope]
-        chosen: Scope = questionary.select("For what?", choices=choices, default=default, style=_STYLE).unsafe_ask()
+        choices = [questionary.Choice(f"{_SCOPES[scope]}: {self._short(paths[scope])}", value=scope) for scope in Scope]
+        chosen: Scope = _choose("For what?", choices, default)
         return chosen
 
-    def connect(self, settings: Path) -> Connect:
+    def way(self, settings: Path, direct_url: str, current: Mode) -> Way:
+        here = Way(Connect.SETTINGS, "custom")
         choices = [
-            questionary.Choice(f"write it into {settings}, so that `claude` just works", value=Connect.SETTINGS),
-            questionary.Choice("start Claude Code right now, and change nothing of its settings", value=Connect.LAUNCH),
-            questionary.Choice("show me the lines for my shell", value=Connect.PRINT),
+            questionary.Choice(f"write it into {self._short(settings)}, so that `claude` just works", value=here),
+            questionary.Choice("start it right now, and leave its settings alone", value=Way(Connect.LAUNCH, "custom")),
+            questionary.Choice("show me the lines for my shell", value=Way(Connect.PRINT, "custom")),
         ]
-        chosen: Connect = questionary.select(
-            "How does Claude Code get to know of it?", choices=choices, style=_STYLE
-        ).unsafe_ask()
-        return chosen
+        direct = Way(Connect.SETTINGS, "direct")
+        if direct_url:
+            choices.append(
+                questionary.Choice("without the proxy: the provider itself, with all its faults", value=direct)
+            )
+        chosen: Way = _choose(
+            "How does Claude Code get to know of it?", choices, direct if direct_url and current == "direct" else here
+        )
+        return chosen if direct_url else Way(chosen.connect, current)
 
     def skips_login(self) -> bool:
-        chosen: bool = questionary.confirm(
-            "Claude Code was never started here and would first ask for an account at Anthropic. Skip that?",
-            style=_STYLE,
-        ).unsafe_ask()
-        return chosen
+        questionary.print("Claude Code was never started here, and would first ask for an account at Anthropic.")
+        return _confirm("Skip that?", default=True)
+
+    def shares(self, folder: Path) -> bool:
+        return _confirm(f"Keep provider and models, not the key, in {self._short(folder)} too?", default=True)
+
+    def takes_instead(self, model: str, problem: str, other: str) -> bool:
+        questionary.print(f"{model} is not fit for work with tools: {problem}")
+        return _confirm(f"Take {other} instead?", default=True)
+
+    def _short(self, words: object) -> str:
+        return str(words).replace(f"{self._home}{os.sep}", f"~{os.sep}")
+
+
+def _search(question: str, choices: Sequence[questionary.Choice], default: Any, instruction: str) -> Any:
+    """Choose from a list that may be long: typing searches it."""
+    return _choose(
+        question, choices, default, use_search_filter=True, use_jk_keys=False, instruction=instruction or None
+    )
+
+
+def _choose(question: str, choices: Sequence[questionary.Choice], default: Any = None, **how: Any) -> Any:
+    """The value of the choice that a person takes; the cursor stands first on the one whose value is `default`."""
+    values = [choice.value for choice in choices]
+    first = choices[values.index(default)] if default in values else None
+    return questionary.select(question, choices=choices, default=first, style=_STYLE, **how).unsafe_ask()
+
+
+def _confirm(question: str, *, default: bool) -> bool:
+    chosen: bool = questionary.confirm(question, default=default, style=_STYLE).unsafe_ask()
+    return chosen
+
+
+def _models(choices: Sequence[Choice], current: str | None) -> list[questionary.Choice]:
+    told = zip(rows(choices, current), choices, strict=True)
+    return [questionary.Choice(row, value=choice.id) for row, choice in told]
 
 
 def _as_local_key(text: str) -> Key:

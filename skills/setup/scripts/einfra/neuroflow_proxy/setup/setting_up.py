@@ -1,0 +1,194 @@
+"""The verb `setup`, and what it has to tell: the answers, the proxy, the proof, and Claude Code connected."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from ..settings import FIRST_PORT, CustomLlm, read_section
+from ..wire.messages_api import JSON
+from .asker import Asker, Wishes
+from .catalog import is_up
+from .claude_code import Connection, Variable, connection_for, variables
+from .claude_settings import user_settings
+from .connect import Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
+from .flow import Outcome, Plan, answered, carry_out
+from .flowie import share
+from .instance import Instances, Started
+from .integrations import save_section
+from .keys import last_four
+from .place import Place
+from .platforms import Shell
+from .proof import prove
+from .report import NO_KEY_PRINTED, Report, facts_of
+from .shells import lines
+from .undo import Journal
+from .voice import Voice
+
+DIRECT_LOSSES = (
+    "Without the proxy nothing mends what models get wrong: tool calls that leak into text or thoughts are lost, "
+    "refused requests are not asked again, /model does not list the provider's models, and another model takes a new "
+    "session."
+)
+_NEWCOMER = (
+    "Claude Code was never started here. With the settings of a project alone its first start ends in “Unable to "
+    "connect to Anthropic services”, or asks for an account. Who has none: run this again with `--skip-login`, or "
+    "start it with `configure.py claude`."
+)
+
+
+def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, voice: Voice, *, shell: Shell) -> Report:
+    """Get what is missing answered, write it down, start the proxy, and connect Claude Code."""
+    try:
+        plan = answered(wishes, place, asker, voice)
+    except KeyboardInterrupt:
+        voice.say("Nothing has been changed.")
+        raise
+    if wishes.is_dry_run:
+        return _would_change(plan, place)
+    try:
+        outcome = carry_out(plan, place, instances, voice)
+        proof: JSON | None = None
+        shown: list[str] = []
+        if wishes.proves:
+            outcome, proof, shown = _proved(outcome, asker, instances, voice)
+        return _connected(outcome, proof, shown, place, instances, shell=shell)
+    except KeyboardInterrupt:
+        voice.say("Not all is done. `configure.py setup` again does the rest, and `configure.py undo` takes it back.")
+        raise
+
+
+def _would_change(plan: Plan, place: Place) -> Report:
+    """What set-up would write. Of the key, the last four letters; ports and tokens are found when it is done."""
+    before = read_section(plan.path) if plan.path.is_file() else None
+    planned = plan.section(proxy_port=before.proxy_port if before else FIRST_PORT)
+    fields = {
+        name: value
+        for name, value in plan.answers.items()
+        if (getattr(planned, name) != getattr(before, name) if before else value is not None)
+    }
+    if "api_key" in fields:
+        fields["api_key"] = last_four(str(fields["api_key"]))
+    files: dict[str, JSON] = {str(plan.path): fields} if fields else {}
+    if plan.connect is Connect.SETTINGS:
+        names = [variable.name for variable in _variables(planned, place)]
+        files[str(settings_file(plan.path, place))] = dict.fromkeys(names, "…")
+    told = []
+    for file, changes in files.items():
+        told += [f"{file} would get:", *(f"  {name}: {_plain(value)}" for name, value in changes.items())]
+    return Report(
+        {"dry_run": True, "files": files}, [*(told or ["Nothing would change."]), "Nothing has been changed."]
+    )
+
+
+def _plain(value: object) -> str:
+    return "none of its own" if value is None else str(value)
+
+
+def _proved(
+    outcome: Outcome, asker: Asker, instances: Instances, voice: Voice
+) -> tuple[Outcome, JSON | None, list[str]]:
+    """Whether the chosen model is fit for work with tools; if not, the next best is offered, and tried in its turn."""
+    plan, section = outcome.plan, outcome.section
+    candidates = [choice.id for choice in plan.choices if is_up(choice) and choice.id != section.model]
+    told: list[str] = []
+    while True:
+        connection = connection_for(section)
+        with voice.during(f"Asking {section.model} to use a tool."):
+            proof = prove(connection.url, connection.token, section.model)
+        other = candidates.pop(0) if proof.problem and candidates else None
+        if other is None or not asker.takes_instead(section.model, proof.problem, other):
+            break
+        told.append(f"Not fit for work with tools: {section.model}: {proof.words}")
+        with instances.lock(plan.path):
+            save_section(plan.path, {"model": other})
+        section = replace(section, model=other)
+    outcome = replace(outcome, section=section)
+    if not proof.problem:
+        facts = asdict(proof) | {"ok": True, "next_best": None, "hint": ""}
+        return outcome, facts, [*told, f"Proved with {section.model}: {proof.words}."]
+    hint = f"`configure.py use {other}` takes the next best." if other else "`configure.py models` shows others."
+    facts = asdict(proof) | {"ok": False, "next_best": other, "hint": hint}
+    return outcome, facts, [*told, f"Not fit for work with tools: {section.model}: {proof.words}", hint]
+
+
+def _connected(
+    outcome: Outcome, proof: JSON | None, shown: Sequence[str], place: Place, instances: Instances, *, shell: Shell
+) -> Report:
+    """Connect Claude Code as was wished, and tell all that there is to tell."""
+    plan, section, started = outcome.plan, outcome.section, outcome.started
+    connection, wanted = connection_for(section), _variables(section, place)
+    printed = lines(shell, [variable for variable in wanted if not variable.is_key])
+    journal = Journal(instances.state, plan.path)
+    settings = settings_file(plan.path, place) if plan.connect is Connect.SETTINGS else None
+    with instances.lock(plan.path):
+        shared = (
+            share(plan.flowie, {**plan.answers, "model": section.model}, section, journal, place) if plan.flowie else ""
+        )
+        spared = state_file(place) if plan.skips_login and skip_login(journal, place) else None
+        if settings:
+            write_settings(settings, wanted, journal, place)
+        refreshed = refresh(wanted, journal, place)
+    asks_for_account = settings not in (None, user_settings(place)) and is_newcomer(place)
+    changed = "written now" if outcome.is_changed else "unchanged"
+    remark = next((choice.note for choice in plan.choices if choice.id == section.model), "")
+    return Report(
+        facts_of(plan.path, section, started.record if started else None)
+        | {
+            "note": remark,
+            "changed": outcome.is_changed,
+            "gitignore": str(outcome.ignore_file) if outcome.ignore_file else None,
+            "new": started is not None and started.is_new,
+            "shell": str(shell),
+            "connect": printed,
+            "claude_settings": str(settings) if settings else None,
+            "claude_settings_updated": [str(path) for path in refreshed],
+            "asks_for_account": asks_for_account,
+            "flowie": shared or None,
+            "launch": plan.connect is Connect.LAUNCH,
+            "proof": proof,
+        },
+        [
+            f"{section.model}: {remark}." if remark else "",
+            *_manner(started, connection, section),
+            f"Settings are in {plan.path}, {changed}" + (f"; the log is {started.record.log}." if started else "."),
+            *([shared] if shared else []),
+            *shown,
+            *_next_steps(plan, connection, settings, printed, shell, asks_for_account=asks_for_account, spared=spared),
+        ],
+    )
+
+
+def _manner(started: Started | None, connection: Connection, section: CustomLlm) -> list[str]:
+    if started is None:
+        return [f"Direct: {section.model} at {connection.url}, with no proxy in between.", DIRECT_LOSSES]
+    manner = "Started" if started.is_new else "Running already"
+    return [f"{manner}: {section.model} at {section.base_url}, through {connection.url}."]
+
+
+def _next_steps(
+    plan: Plan,
+    connection: Connection,
+    settings: Path | None,
+    printed: Sequence[str],
+    shell: Shell,
+    *,
+    asks_for_account: bool,
+    spared: Path | None,
+) -> list[str]:
+    if settings:
+        key = " The provider's key stands there now." if connection.direct_url else ""
+        return [
+            f"Claude Code is connected: {settings} says so, for sessions that run already as well.{key}",
+            "Run `claude`, and let it trust this folder if it asks: before that it does not look into them.",
+            *([_NEWCOMER] if asks_for_account else []),
+            *([f"Its questions of a first start are skipped: {spared} says so."] if spared else []),
+            "`configure.py undo` puts everything back as it was.",
+        ]
+    if plan.connect is Connect.LAUNCH:
+        return []
+    without_key = [NO_KEY_PRINTED] if connection.direct_url else []
+    return ["", f"To connect Claude Code, paste this into {shell}, then run `claude`:", "", *printed, *without_key]
+
+
+def _variables(section: CustomLlm, place: Place) -> list[Variable]:
+    return variables(connection_for(section), place.env)
