@@ -1,20 +1,23 @@
-"""HTTP towards the provider: one pooled client for the life of the server. The only importer of httpx.
+"""HTTP towards the provider: one pool of connections for the life of the server.
 
 Knows nothing of either API's meaning: bytes go out, a status, headers and bytes come back, and every way in which the
 network can fail becomes an `UpstreamError`.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
+from urllib.request import getproxies
 
 import httpx
 
 from ..errors import Kind, SettingsError, UpstreamError
 from ..version import VERSION
 from ..wire.codec import InvalidJSON, loads
+from .transport import DirectTransport
 
 CONNECT_TIMEOUT_S = 10.0
 WRITE_TIMEOUT_S = 120.0
@@ -40,6 +43,20 @@ class Endpoint:
         return headers
 
 
+@lru_cache(maxsize=8)
+def _chat_request(endpoint: Endpoint) -> tuple[httpx.URL, httpx.Headers]:
+    """What is the same in every Chat Completions request to a provider; httpx takes its time to make it."""
+    url = httpx.URL(f"{endpoint.base_url}/chat/completions")
+    headers = {
+        "Host": url.netloc.decode("ascii"),
+        **endpoint.headers,
+        "Content-Type": "application/json",
+        "Accept": "text/event-stream, application/json",
+        "Accept-Encoding": "identity",  # a compressor would hold tokens back
+    }
+    return url, httpx.Headers(headers)
+
+
 class UpstreamAnswer:
     """A response whose body has not been read yet."""
 
@@ -47,18 +64,24 @@ class UpstreamAnswer:
         self._response = response
         self.status = response.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+        # What is not encoded need not go through httpx's decoders.
+        self._pieces: AsyncIterable[bytes]
+        if isinstance(response.stream, httpx.AsyncByteStream) and "content-encoding" not in self.headers:
+            self._pieces = response.stream
+        else:
+            self._pieces = response.aiter_bytes()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises `UpstreamError` where it breaks off."""
         with _network_errors_told():
-            async for data in self._response.aiter_bytes():
+            async for data in self._pieces:
                 yield data
 
     async def read(self, limit: int = MAX_ERROR_BODY_BYTES) -> bytes:
         """The beginning of the body, for the body of an error; what a broken connection cut off is not missed."""
         body = bytearray()
         try:
-            async for data in self._response.aiter_bytes():
+            async for data in self._pieces:
                 body += data
                 if len(body) >= limit:
                     break
@@ -71,10 +94,14 @@ class UpstreamClient:
     """Sends requests to a provider. Use as an async context manager."""
 
     def __init__(self, transport: Transport | None = None) -> None:
+        own = transport or DirectTransport()
+        # Through an institution's proxy only httpx knows the way, and which hosts are not asked through it.
+        has_proxy = not {"http", "https", "all"}.isdisjoint(getproxies())
+        self._direct = own if transport is not None or not has_proxy else None
         self._http = httpx.AsyncClient(
-            transport=transport,
+            transport=self._direct,
             # A proxy of the institution (HTTP_PROXY) is not asked about this machine, as a local provider may be here.
-            mounts={f"all://{host}": transport for host in ("127.0.0.1", "localhost", "[::1]")},
+            mounts={f"all://{host}": own for host in ("127.0.0.1", "localhost", "[::1]")},
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=60),
             timeout=httpx.Timeout(LIST_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             follow_redirects=False,  # a redirect must never carry the key to another host
@@ -95,19 +122,18 @@ class UpstreamClient:
         Leaving the context closes the connection unless the whole body was read.
         """
         with _network_errors_told():
-            request = self._http.build_request(
+            url, headers = _chat_request(endpoint)
+            timeout = httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, pool=None)
+            request = httpx.Request(
                 "POST",
-                f"{endpoint.base_url}/chat/completions",
-                content=body,
-                headers={
-                    **endpoint.headers,
-                    "Content-Type": "application/json",
-                    "Accept": "text/event-stream, application/json",
-                    "Accept-Encoding": "identity",  # a compressor would hold tokens back
-                },
-                timeout=httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, pool=None),
+                url,
+                headers=[*headers.raw, (b"Content-Length", b"%d" % len(body))],
+                stream=httpx.ByteStream(body),
+                extensions={"timeout": timeout.as_dict()},
             )
-            response = await self._http.send(request, stream=True)
+            # Asked directly, without what AsyncClient does for cookies, redirects and authentication.
+            sent = self._direct.handle_async_request(request) if self._direct else self._http.send(request, stream=True)
+            response = await sent
         try:
             yield UpstreamAnswer(response)
         finally:

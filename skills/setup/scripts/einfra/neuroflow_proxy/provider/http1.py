@@ -1,0 +1,154 @@
+"""Reading HTTP/1.1 responses from bytes: with httptools where it is there, with h11 where not. Sans-io.
+
+Both become one small interface, so that who uses it need not know which of them it is. h11 comes with httpx and is
+never missing; it reads some ten times slower.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import h11
+
+try:
+    import httptools
+except ImportError:
+    httptools = None  # type: ignore[assignment]
+
+Headers = list[tuple[bytes, bytes]]
+
+# Far beyond any real server's; without a bound a hostile one could fill the memory with headers.
+MAX_HEAD_BYTES = 256 * 1024
+
+
+class MalformedResponse(Exception):
+    """What came is no HTTP response, or the connection ended before it did."""
+
+
+class Listener(Protocol):
+    """Who is told what was read, in this order: one head, any number of pieces of the body, one end."""
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """The final status and its headers; informational responses before it are not told."""
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, without its framing."""
+
+    def on_end(self, may_be_reused: bool) -> None:
+        """The response is whole; `may_be_reused` says whether the connection stays open for another."""
+
+
+class ResponseParser(Protocol):
+    """Reads one response."""
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as they came. Raises `MalformedResponse`."""
+
+    def feed_eof(self) -> None:
+        """The connection was closed. Raises `MalformedResponse` if the response was not whole."""
+
+
+class HttptoolsParser:
+    """`ResponseParser` with httptools, whose callbacks are this object's methods."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._status = 0
+        self._headers: Headers = []
+        self._head_bytes = 0
+        self._has_length = False
+        self._has_ended = False
+        self.on_body: Callable[[bytes], None] = listener.on_body
+        self._parser: Any = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            # What a listener raises comes as the context of the parser's error.
+            raise MalformedResponse(str(error.__context__ or error) or "not an HTTP response") from error
+
+    def feed_eof(self) -> None:
+        if self._has_ended:
+            return
+        if self._status < 200 or self._has_length:
+            raise MalformedResponse(_cut_off(self._status))
+        self._has_ended = True
+        self._listener.on_end(False)
+
+    def on_message_begin(self) -> None:
+        if self._has_ended:
+            raise MalformedResponse("more than one response")
+        self._headers = []
+        self._head_bytes = 0
+        self._has_length = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise MalformedResponse("the headers do not end")
+        if name.lower() in (b"content-length", b"transfer-encoding"):
+            self._has_length = True
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._status = self._parser.get_status_code()
+        if self._status >= 200:
+            self._listener.on_head(self._status, self._headers)
+
+    def on_message_complete(self) -> None:
+        if self._status >= 200:
+            self._has_ended = True
+            self._listener.on_end(self._parser.should_keep_alive())
+
+
+class H11Parser:
+    """`ResponseParser` with h11."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._status = 0
+        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+        # h11 reads a response only to a request that it has seen.
+        self._connection.send(h11.Request(method="GET", target="/", headers=[("host", "h")]))
+        self._connection.send(h11.EndOfMessage())
+
+    def feed(self, data: bytes) -> None:
+        if self._connection.their_state is h11.DONE:
+            raise MalformedResponse("more than one response")
+        try:
+            self._connection.receive_data(data)
+            self._read()
+        except h11.RemoteProtocolError as error:
+            raise MalformedResponse(str(error)) from error
+
+    def feed_eof(self) -> None:
+        if self._connection.their_state is h11.DONE:
+            return
+        try:
+            self._connection.receive_data(b"")
+            self._read()
+        except h11.RemoteProtocolError as error:
+            raise MalformedResponse(_cut_off(self._status)) from error
+
+    def _read(self) -> None:
+        while True:
+            event = self._connection.next_event()
+            if isinstance(event, h11.Data):
+                self._listener.on_body(bytes(event.data))
+            elif isinstance(event, h11.Response):
+                self._status = event.status_code
+                self._listener.on_head(event.status_code, list(event.headers))
+            elif isinstance(event, h11.EndOfMessage):
+                self._listener.on_end(self._connection.our_state is h11.DONE)
+                return
+            elif not isinstance(event, h11.InformationalResponse):
+                return
+
+
+def _cut_off(status: int) -> str:
+    return "the connection was closed before the answer was whole" if status else "the server gave no answer"
+
+
+def response_parser(listener: Listener) -> ResponseParser:
+    """The faster of the two."""
+    return HttptoolsParser(listener) if httptools is not None else H11Parser(listener)

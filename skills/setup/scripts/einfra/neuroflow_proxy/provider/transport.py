@@ -1,0 +1,337 @@
+"""HTTP/1.1 towards the provider on asyncio's own protocols, under httpx's interface for transports.
+
+Why not httpx's own: for each chunk of an answer it runs through half a dozen coroutines, for each request through two
+pools; docs/performance.md has the figures, and those of the libraries that could stand here. What httpx knows and this
+does not (proxies, HTTP/2) is left to httpx, see `client.py`.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple, cast
+
+import httpx
+
+from .http1 import Headers, MalformedResponse, response_parser
+
+KEEP_ALIVE_S = 60.0
+MAX_IDLE = 32
+# A client that reads slowly must not make us hold its whole answer.
+HIGH_WATER_BYTES = 256 * 1024
+# How long one address of a host has before the next is tried as well (RFC 8305): broken IPv6 is common.
+NEXT_ADDRESS_S = 0.25
+
+
+class Origin(NamedTuple):
+    """What connections can be shared for."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class Connection(asyncio.Protocol):
+    """One connection and one exchange on it after the other. Iterating over it gives the body of the answer."""
+
+    _transport: asyncio.Transport
+    _silence_s: float
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.idle_since = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._head: tuple[int, Headers] | None = None
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
+        self._is_paused = False
+        self._has_ended = True
+        self._may_be_reused = True
+        self._timer: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request can be sent on it."""
+        return self._has_ended and self._may_be_reused and self._error is None
+
+    async def request(self, data: list[bytes], silence_s: float) -> tuple[int, Headers]:
+        """Send a request; return the status and the headers of its answer."""
+        self._parser = response_parser(self)
+        self._head = None
+        self._has_ended = False
+        self._silence_s = silence_s
+        self._heard_at = self._loop.time()
+        self._timer = self._loop.call_at(self._heard_at + silence_s, self._look_for_silence)
+        self._transport.writelines(data)
+        while self._head is None:
+            await self._wait()
+        return self._head
+
+    def __aiter__(self) -> "Connection":
+        return self
+
+    async def __anext__(self) -> bytes:
+        """All that has arrived since the last piece, in one piece."""
+        while not self._pieces:
+            if self._has_ended:
+                raise StopAsyncIteration
+            await self._wait()
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._held_bytes = 0
+        if self._is_paused:
+            self._is_paused = False
+            self._heard_at = self._loop.time()
+            self._transport.resume_reading()
+        return data
+
+    def close(self) -> None:
+        """Close it at once."""
+        self._stop_timer()
+        self._transport.abort()
+
+    def rest(self) -> None:
+        """The exchange is over, and the connection waits for another."""
+        self._stop_timer()
+        self._pieces.clear()
+        self._held_bytes = 0
+        self.idle_since = self._loop.time()
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        """The exchange cannot go on; what has arrived can still be read."""
+        if self._error is None:
+            self._error = error
+        self.close()
+        self._wake()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_for_silence(self) -> None:
+        """One timer for the whole answer, set anew when it goes off and not with every chunk."""
+        now = self._loop.time()
+        due = now + self._silence_s if self._is_paused else self._heard_at + self._silence_s
+        if now >= due:
+            self._fail(httpx.ReadTimeout(f"no byte for {self._silence_s:g} s"))
+        else:
+            self._timer = self._loop.call_at(due, self._look_for_silence)
+
+    # What the event loop says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
+
+    def data_received(self, data: bytes) -> None:
+        if self._has_ended:  # nobody has asked
+            self._fail(httpx.RemoteProtocolError("the server sent more than its answer"))
+            return
+        self._heard_at = self._loop.time()
+        try:
+            self._parser.feed(data)
+        except MalformedResponse as error:
+            self._fail(httpx.RemoteProtocolError(str(error)))
+            return
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._told_of_end(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._told_of_end(error)
+
+    def _told_of_end(self, error: Exception | None) -> None:
+        self._may_be_reused = False
+        if not self._has_ended and self._error is None:
+            try:
+                if error is not None:
+                    raise MalformedResponse(str(error) or type(error).__name__)
+                self._parser.feed_eof()
+            except MalformedResponse as malformed:
+                self._fail(httpx.RemoteProtocolError(str(malformed)))
+        self._wake()
+
+    # What the parser says
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        self._head = status, headers
+
+    def on_body(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > HIGH_WATER_BYTES and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def on_end(self, may_be_reused: bool) -> None:
+        self._has_ended = True
+        self._may_be_reused = self._may_be_reused and may_be_reused
+        self._stop_timer()
+
+
+class Body(httpx.AsyncByteStream):
+    """The body of an answer; closing it gives the connection back if the answer was read to its end."""
+
+    def __init__(self, connection: Connection, transport: "DirectTransport") -> None:
+        self._connection = connection
+        self._transport = transport
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._connection
+
+    async def aclose(self) -> None:
+        self._transport.give_back(self._connection)
+
+
+class DirectTransport(httpx.AsyncBaseTransport):
+    """Connections of one event loop, kept and used again. Requests must say how long their body is, as httpx's do if
+    it is given as bytes, and how long to wait.
+    """
+
+    def __init__(self) -> None:
+        self._idle: deque[Connection] = deque()
+        self._tls: ssl.SSLContext | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        origin = Origin(url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+        timeouts = request.extensions["timeout"]
+        data = [head_of(request)]
+        data += [part async for part in request.stream]  # type: ignore[union-attr]  # an async one, for this transport
+        connection = self._take(origin)
+        if connection is None:
+            connection = await self._connect(origin, timeouts["connect"])
+        try:
+            status, headers = await connection.request(data, timeouts["read"])
+        except BaseException:
+            connection.close()
+            raise
+        return httpx.Response(status, headers=headers, stream=Body(connection, self))
+
+    async def aclose(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep the connection for the next request, if it can be; or close it."""
+        connection.rest()
+        if not connection.is_usable:
+            connection.close()
+            return
+        self._idle.append(connection)
+        if len(self._idle) > MAX_IDLE:
+            self._idle.popleft().close()
+
+    def _take(self, origin: Origin) -> Connection | None:
+        """The connection that was used last; those that are too old to be trusted are closed."""
+        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_S
+        while self._idle and (self._idle[0].idle_since < oldest or not self._idle[0].is_usable):
+            self._idle.popleft().close()
+        for connection in reversed(self._idle):
+            if connection.origin == origin and connection.is_usable:
+                self._idle.remove(connection)
+                return connection
+        return None
+
+    async def _connect(self, origin: Origin, timeout_s: float) -> Connection:
+        tls = self._tls_context() if origin.scheme == "https" else None
+        try:
+            async with asyncio.timeout(timeout_s):
+                ready = await connected_socket(origin.host, origin.port)
+                try:
+                    _, connection = await asyncio.get_running_loop().create_connection(
+                        lambda: Connection(origin), sock=ready, ssl=tls, server_hostname=origin.host if tls else None
+                    )
+                except BaseException:
+                    ready.close()
+                    raise
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout(f"no connection to {origin.host} within {timeout_s:g} s") from error
+        except OSError as error:  # ssl.SSLError is one
+            raise httpx.ConnectError(str(error)) from error
+        return connection
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """httpx's: with the certificates that SSL_CERT_FILE names. Made when first needed, as it takes a while."""
+        if self._tls is None:
+            self._tls = httpx.create_ssl_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+def head_of(request: httpx.Request) -> bytes:
+    """The request line and the headers as bytes."""
+    lines = [b"%s %s HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path)]
+    lines += [b"%s: %s\r\n" % pair for pair in request.headers.raw]
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+async def connected_socket(host: str, port: int) -> socket.socket:
+    """A socket connected to the host: its addresses are tried in turn, the next one soon beside the one before.
+
+    Raises the `OSError` of the first address if none answers.
+    """
+    loop = asyncio.get_running_loop()
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    trying: set[asyncio.Task[socket.socket]] = set()
+    errors: list[OSError] = []
+    try:
+        for position, (family, kind, protocol, _, address) in enumerate(addresses, start=1):
+            trying.add(asyncio.create_task(_connected(family, kind, protocol, address)))
+            is_last = position == len(addresses)
+            while trying:
+                done, trying = await asyncio.wait(
+                    trying, timeout=None if is_last else NEXT_ADDRESS_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    error = task.exception()
+                    if error is None:
+                        return task.result()
+                    if not isinstance(error, OSError):
+                        raise error
+                    errors.append(error)
+                if not is_last:
+                    break
+        raise errors[0]
+    finally:
+        await _call_off(trying)
+
+
+async def _connected(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+    connecting = socket.socket(family, kind, protocol)
+    try:
+        connecting.setblocking(False)
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(connecting, address)
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
+
+
+async def _call_off(tasks: set[asyncio.Task[socket.socket]]) -> None:
+    """Cancel those who are still trying; close what they have reached meanwhile."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, socket.socket):
+            outcome.close()
