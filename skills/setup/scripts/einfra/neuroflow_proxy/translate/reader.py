@@ -8,14 +8,45 @@ here knows the client's side.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, TypedDict
 
 from ..fragments import Failure, Finish, Fragment, Reasoning, Text, ToolCall, Usage
-from ..wire.codec import dumps_text
+from ..wire.codec import dumps_text, partial_reader
 from ..wire.json_extent import JSONExtent
 
 # Finish reasons with which a provider says that it broke off: DeepSeek, Zhipu, OpenRouter, SGLang.
 _FAILED = frozenset({"error", "network_error", "insufficient_system_resource", "abort"})
+
+
+class _Delta(TypedDict, total=False):
+    content: Any
+    reasoning_content: Any
+    reasoning: Any
+    reasoning_details: Any
+    refusal: Any
+    tool_calls: Any
+    function_call: Any
+
+
+class _Choice(TypedDict, total=False):
+    index: Any
+    delta: _Delta
+    usage: Any
+    error: Any
+    finish_reason: Any
+
+
+class _Chunk(TypedDict, total=False):
+    """Of a chunk with choices, all that can make it say more than a piece of prose."""
+
+    choices: list[_Choice]
+    usage: Any
+    x_groq: Any
+    error: Any
+
+
+_read_chunk = partial_reader(_Chunk)
+_REASONING = frozenset({"reasoning_content", "reasoning"})
 
 
 @dataclass(slots=True)
@@ -60,6 +91,36 @@ class ChunkReader:
         if error is not None:
             out.append(Failure(error))
         return out
+
+    def prose(self, data: bytes) -> Text | Reasoning | None:
+        """What `feed` would make of a chunk, where that is one piece of text or of reasoning, as in nearly all chunks.
+
+        None, and nothing done, where it is not, or where only `feed` can tell.
+        """
+        chunk = _read_chunk(data)
+        if chunk is None or chunk.get("usage") or chunk.get("error") or chunk.get("x_groq"):
+            return None
+        choices = chunk.get("choices")
+        if not choices or len(choices) != 1:
+            return None
+        choice = choices[0]
+        if choice.get("finish_reason") or choice.get("usage") or choice.get("error") or not self._is_ours(choice):
+            return None
+        delta = choice.get("delta", {})
+        content = delta.pop("content", None)
+        others = [name for name, value in delta.items() if value]
+        piece: Text | Reasoning
+        if not others and content and isinstance(content, str):
+            piece = Text(content)
+        elif others and _REASONING.issuperset(others) and (content is None or content == ""):
+            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+            if not isinstance(reasoning, str):
+                return None
+            piece = Reasoning(reasoning)
+        else:
+            return None
+        self._has_deltas = True
+        return piece
 
     def finish(self) -> list[Fragment]:
         """The stream is over: arguments that came as growing objects are known now."""

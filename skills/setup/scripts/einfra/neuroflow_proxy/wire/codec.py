@@ -4,12 +4,13 @@ msgspec is used where it is there and does exactly what the standard library doe
 the standard library can carry (unpaired surrogates, which models do produce) goes through the standard library.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from . import plain_json
 from .plain_json import InvalidJSON
 
-__all__ = ["InvalidJSON", "dumps", "dumps_text", "loads"]
+__all__ = ["InvalidJSON", "dumps", "dumps_text", "loads", "partial_reader"]
 
 try:
     import msgspec
@@ -28,6 +29,25 @@ def loads(data: bytes | str) -> Any:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # the standard library reads a little more, and words the complaint
     return plain_json.loads(data)
+
+
+def partial_reader(shape: Any) -> Callable[[bytes], Any]:
+    """A function that reads of a JSON text only what the TypedDict `shape` names, in half the time of `loads`.
+
+    It returns None where a named value has another type than the one named, where the text is not JSON for msgspec, and
+    always where msgspec is not installed.
+    """
+    if msgspec is None:
+        return lambda data: None
+    decode = msgspec.json.Decoder(shape).decode
+
+    def read(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    return read
 
 
 def dumps(value: Any) -> bytes:
