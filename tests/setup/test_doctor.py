@@ -1,19 +1,24 @@
 """What the doctor finds, and whether it says what mends it."""
 
+import base64
 import json
 import socket
 import subprocess
 import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from neuroflow_proxy.demo.script import finish, role, text
+from neuroflow_proxy.demo.catalog import DemoModel
+from neuroflow_proxy.demo.script import Answer, Pause, Script, Status, finish, reasoning, role, text
 from neuroflow_proxy.setup.instance import Record
 from neuroflow_proxy.wire.codec import dumps
+from neuroflow_proxy.wire.messages_api import JSON
 from tests.live import call
-from tests.setup.user import KEY, TOKEN, WRONG_KEY, Ran, User
+from tests.setup.user import KEY, TOKEN, WRONG_KEY, Ran, User, somebody
 
 
 def examined(user: User, **env: str) -> Ran:
@@ -162,7 +167,7 @@ def test_a_refused_key_says_where_keys_are_made(user: User) -> None:
 def test_a_provider_that_is_not_there_is_told(user: User) -> None:
     user.write_settings()
     user.file.write_text(user.file.read_text().replace(user.base_url, "http://127.0.0.1:9/v1"))
-    assert found(examined(user), "provider")[0]["state"] == "fail"
+    assert found(examined(user), "network")[0]["state"] == "fail"
 
 
 def test_a_model_that_is_gone_gets_a_successor(user: User) -> None:
@@ -216,3 +221,185 @@ def test_a_running_proxy_is_tried_and_asked_what_it_met(user: User) -> None:
     asked = len(user.provider.requests)
     assert found(user.run("doctor", "--no-proof", "--json"), "tool call") == []
     assert len(user.provider.requests) == asked
+
+
+def test_every_variable_is_told_with_the_source_that_wins(user: User) -> None:
+    user.write_settings()
+    write_claude_settings(user.home / ".claude" / "settings.json", ANTHROPIC_MODEL="opus", ANTHROPIC_AUTH_TOKEN=TOKEN)
+    ran = examined(user, ANTHROPIC_MODEL="kimi-k2.5", ANTHROPIC_BASE_URL="http://127.0.0.1:4001")
+    told = {variable["name"]: variable for variable in ran.json["variables"]}
+    assert set(told) == set(connected(user))
+    assert (told["ANTHROPIC_MODEL"]["value"], told["ANTHROPIC_MODEL"]["source"]) == ("opus", "the user's settings")
+    assert (told["ANTHROPIC_MODEL"]["wanted"], told["ANTHROPIC_MODEL"]["is_as_wanted"]) == ("kimi-k2.5", False)
+    assert (told["ANTHROPIC_AUTH_TOKEN"]["is_as_wanted"], told["ANTHROPIC_AUTH_TOKEN"]["value"]) == (True, "…test")
+    assert told["CLAUDE_CODE_ATTRIBUTION_HEADER"]["source"] is None
+    assert any("ANTHROPIC_MODEL is opus" in check["message"] for check in found(ran, "connection"))
+    assert TOKEN not in ran.stdout
+
+
+def test_that_a_request_arrives_is_tried_and_not_inferred(user: User) -> None:
+    user.write_settings()
+    port = user.start().record.port
+    arrives = {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}", "ANTHROPIC_AUTH_TOKEN": TOKEN}
+    assert any("reaches the proxy" in check["message"] for check in found(quick(user, **arrives), "connection"))
+    document = json.loads(user.file.read_text())
+    user.file.write_text(json.dumps({"custom_llm": document["custom_llm"] | {"proxy_token": "another-one-altogether"}}))
+    told = found(quick(user, **arrives), "connection")
+    assert not any("reaches the proxy" in check["message"] for check in told)
+
+
+def quick(user: User, **env: str) -> Ran:
+    return user.run("doctor", "--no-proof", "--json", **env)
+
+
+def test_who_gets_the_requests_instead_is_named(user: User) -> None:
+    user.write_settings()
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        (check, *_) = found(
+            quick(user, ANTHROPIC_BASE_URL=f"http://127.0.0.1:{stranger.getsockname()[1]}"), "connection"
+        )
+    assert check["state"] == "fail"
+    assert "listens" in check["message"]
+
+
+def test_what_the_operators_announce_is_told(user: User) -> None:
+    user.write_settings()
+    assert found(quick(user), "news") == []
+    user.provider.announcement = {"announcement_message": "Maintenance\n at noon", "announcement_type": "warning"}
+    assert found(quick(user), "news")[0]["message"] == "The provider announces (warning): Maintenance at noon"
+
+
+def test_an_old_claude_code_is_told_to_be_updated(user: User) -> None:
+    user.write_settings()
+    claude = user.home / ".local" / "bin" / "claude"
+    claude.parent.mkdir(parents=True)
+    for answer, state in (("1.9.9999", "mind"), ("2.1.330 (Claude Code)", "ok"), ("3.0.0", "ok"), ("what?", "mind")):
+        claude.write_text(f"#!/bin/sh\necho '{answer}'\n")
+        claude.chmod(0o755)
+        (check,) = found(quick(user, PATH="/usr/bin:/bin"), "Claude Code")
+        assert (check["state"], answer.split()[0] in check["message"] or answer == "what?") == (state, True)
+
+
+def write_record_of_another_machine(user: User, port: int) -> None:
+    record = Record("0" * 16, "node-b", port, "", str(user.file), pid=1, create_time=1.0)
+    digest = user.instances.log(user.file).stem.rpartition("-")[2]
+    (user.state / f"node-b-{digest}.json").write_bytes(
+        dumps({name: getattr(record, name) for name in Record.__dataclass_fields__})
+    )
+
+
+def test_two_machines_that_write_two_ports_into_one_file_are_told(user: User) -> None:
+    user.write_settings()
+    port = user.start().record.port
+    write_record_of_another_machine(user, port)
+    assert found(quick(user), "machines")[0]["state"] == "ok"
+    write_record_of_another_machine(user, port + 1)
+    (check,) = found(quick(user), "machines")
+    assert (check["state"], check["hint"]) == ("mind", f"configure.py restart --port {port + 1}")
+    for path in user.state.glob("node-b-*"):
+        path.unlink()
+
+
+def test_settings_with_the_token_are_looked_at_as_well(user: User) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=user.project, env=user.env, check=True)
+    user.write_settings()
+    write_claude_settings(user.project / ".claude" / "settings.local.json", ANTHROPIC_AUTH_TOKEN=TOKEN)
+    (user.project / ".gitignore").write_text(".neuroflow/\n")
+    inside, outside = found(quick(user), "git")
+    assert (inside["state"], outside["state"]) == ("ok", "fail")
+    assert "settings.local.json" in outside["message"]
+
+
+# --- what the model can do, as measured
+
+
+def answering(answer: Callable[[JSON], Answer]) -> Script:
+    """The built-in provider's own answer where a tool is offered, and `answer` where none is."""
+    return lambda body: None if "tools" in body else answer(body)
+
+
+def measured(user: User, answer: Callable[[JSON], Answer], name: str) -> dict[str, Any]:
+    user.write_settings()
+    user.start()
+    user.provider.script = answering(answer)
+    return found(examined(user), name)[0]
+
+
+def test_an_answer_that_comes_bit_by_bit_is_seen_to_stream(user: User) -> None:
+    words = [part for _ in range(4) for part in (Pause(0.1), *text("one "))]
+    check = measured(user, lambda _: [*role(), *words, *finish("stop")], "streaming")
+    assert (check["state"], check["message"].startswith("An answer came in ")) == ("ok", True)
+
+
+def test_an_answer_that_is_held_back_on_the_way_is_told(user: User) -> None:
+    check = measured(user, lambda _: [Pause(0.7), *role(), *text("one two three"), *finish("stop")], "streaming")
+    assert (check["state"], "in one piece" in check["message"]) == ("mind", True)
+
+
+def test_an_answer_that_came_at_once_says_nothing_about_streaming(user: User) -> None:
+    check = measured(user, lambda _: [*role(), *text("one"), *finish("stop")], "streaming")
+    assert (check["state"], "Not measured" in check["message"]) == ("ok", True)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        (lambda wished: wished, "where it is asked to, and not otherwise"),
+        (lambda wished: True, "whether it is asked to or not"),
+        (lambda wished: False, "does not reason"),
+    ],
+    ids=["as it is told", "always", "never"],
+)
+def test_whether_it_reasons_is_tried_both_ways(reasons: Callable[[bool], bool], words: str, user: User) -> None:
+    def answer(body: JSON) -> Answer:
+        wished = body.get("chat_template_kwargs", {}).get("thinking", True)
+        thoughts = reasoning("Hm.") if reasons(wished) else []
+        return [*role(), *thoughts, *text("No."), *finish("stop")]
+
+    assert words in measured(user, answer, "thinking")["message"]
+
+
+@pytest.mark.parametrize(("sees", "words"), [(True, "It sees"), (False, "seems not to see")])
+def test_whether_it_sees_is_tried_with_a_picture_whose_colours_nobody_can_know(
+    sees: bool, words: str, user: User
+) -> None:
+    def answer(body: JSON) -> Answer:
+        pictures = [part for part in body["messages"][-1]["content"] if isinstance(part, dict)]
+        colours = colours_of(pictures[0]["image_url"]["url"]) if pictures and sees else "A lovely picture."
+        return [*role(), *text(colours), *finish("stop")]
+
+    assert words in measured(user, answer, "vision")["message"]
+
+
+def colours_of(url: str) -> str:
+    """What a model with eyes would say."""
+    png = base64.b64decode(url.partition(",")[2])
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    start = png.index(b"IDAT") + 4
+    pixels = zlib.decompressobj().decompress(png[start:])
+    names = {
+        (255, 0, 0): "Red",
+        (0, 160, 0): "Green",
+        (0, 0, 255): "Blue",
+        (255, 255, 0): "Yellow",
+        (0, 0, 0): "Black",
+        (255, 255, 255): "White",
+    }
+    left, right = tuple(pixels[1:4]), tuple(pixels[1 + 63 * 3 : 1 + 64 * 3])
+    return f"The left half is {names[left]}, and the right one {names[right]}."
+
+
+def test_the_window_is_the_one_that_the_provider_admits_to(tmp_path: Path) -> None:
+    small = DemoModel("kimi-k2.5", window=100_000, thinks=True, switch="thinking", tool_ids="functions.{name}:{n}")
+    with somebody(tmp_path, models=[small]) as user:
+        user.write_settings()
+        user.start()
+        ran = examined(user, CLAUDE_CODE_MAX_CONTEXT_TOKENS="262144")
+    first, believed = found(ran, "window")
+    assert "100,000 tokens, in the provider's own words" in first["message"]
+    assert (believed["state"], "believes in 262,144" in believed["message"]) == ("mind", True)
+
+
+def test_what_cannot_be_measured_is_not_claimed(user: User) -> None:
+    check = measured(user, lambda _: [Status(403, {"error": {"message": "no"}})], "vision")
+    assert (check["state"], "Not measured" in check["message"]) == ("ok", True)

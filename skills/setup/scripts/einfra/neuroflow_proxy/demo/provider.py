@@ -55,7 +55,7 @@ class Received:
 
 
 class DemoProvider:
-    """The application. What tests may change between requests: `script`, `latency_s`, `status_models`."""
+    """The application. What tests may change between requests: `script`, `latency_s`, `status_models`, …"""
 
     def __init__(
         self,
@@ -76,6 +76,8 @@ class DemoProvider:
         self.latency_s = latency_s
         self.status_models: list[JSON] | None = status_list(models, datetime.now(UTC))
         """What the status service answers; None: it is down."""
+        self.announcement: JSON = {"announcement_message": "", "announcement_type": "information"}
+        """What the operators announce there."""
         self.requests: list[Received] = []
         self.most_in_flight = 0
         self._remember = remember
@@ -114,7 +116,9 @@ class DemoProvider:
                 models = self.status_models
                 down = Status(503, {"detail": "not ready"})
                 await connection.answer(down if models is None else Status(200, models))
-            case _, "/v1/chat/completions" | "/v1/models" | "/status/api/v1/models":
+            case "GET", "/status/api/v1/config":
+                await connection.answer(Status(200, self.announcement))
+            case _, "/v1/chat/completions" | "/v1/models" | "/status/api/v1/models" | "/status/api/v1/config":
                 await connection.answer(Status(405, {"detail": "Method Not Allowed"}))
             case _:
                 await connection.answer(Status(404, {"detail": "Not Found"}))

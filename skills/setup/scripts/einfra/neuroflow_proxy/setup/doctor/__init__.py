@@ -1,0 +1,1 @@
+"""What is well and what is not, each with what mends it. Looks only; changes nothing."""

@@ -1,0 +1,56 @@
+"""The files that hold a secret: whether they are for the user alone, and whether git would publish them."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ...errors import SettingsError
+from ...settings import CustomLlm
+from ..claude_settings import Source
+from ..files import PRIVATE_FILE
+from ..git_guard import exposure
+from ..integrations import BACKUP_SUFFIX
+from ..place import Place
+from .check import Check, failed
+
+# These decide alone when the proxy runs in the foreground; a detached one never sees them.
+_OVER_THE_FILE = ("BIG_MODEL", "SMALL_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY", "NEUROFLOW_PROXY_TOKEN")
+
+
+def private_files(path: Path, section: CustomLlm, found: Sequence[Source], place: Place) -> Iterator[Check]:
+    """Modes and git, for the integrations file, its backup, and settings of Claude Code with the same secrets."""
+    secrets = {secret for secret in (section.api_key, section.proxy_token) if secret}
+    settings = [source.path for source in found if source.path and secrets & set(source.env.values())]
+    backup = path.with_name(path.name + BACKUP_SUFFIX)
+    files = [file for file in (path, backup, *settings) if file.exists()]
+    if sys.platform != "win32":
+        yield from _modes(files)
+    for file in (path, *settings):
+        try:
+            problem = exposure(file, env=place.env)
+        except SettingsError as error:
+            problem = error
+        if problem:
+            yield failed("git", problem, otherwise=f"Name {file} in .gitignore.")
+        else:
+            yield Check("git", f"Git does not take {file}.")
+    over = [name for name in _OVER_THE_FILE if place.env.get(name)]
+    if over:
+        yield Check(
+            "environment",
+            f"{', '.join(over)} in this shell stand over the file for `configure.py serve` and proxy.py.",
+            f"unset {' '.join(over)}",
+        )
+
+
+def _modes(files: Sequence[Path]) -> Iterator[Check]:
+    open_to_others = [file for file in files if file.stat().st_mode & 0o777 & ~PRIVATE_FILE]
+    for file in open_to_others:
+        yield Check(
+            "file mode",
+            f"Others on this machine can read {file} (mode {file.stat().st_mode & 0o777:o}).",
+            f"chmod 600 {shlex.quote(str(file))}",
+        )
+    if not open_to_others:
+        yield Check("file mode", f"Only you can read {', '.join(map(str, files))}.")
