@@ -11,9 +11,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cache import CACHE, one_at_a_time
+from tests.cache import CACHE, CannotInstall, kept, run_installer
 from tests.live import cannot
 
 CURRENT = "2.1.330"
@@ -134,10 +134,6 @@ def install_claude(version: str = CURRENT) -> str:
         cannot(f"Claude Code {version} cannot be installed: {error}")
 
 
-class CannotInstall(Exception):
-    """Claude Code is not to be had here."""
-
-
 _failures: dict[str, str] = {}  # once is enough: npm takes a minute to give up
 
 
@@ -146,44 +142,23 @@ def _installed(version: str) -> Path:
         raise CannotInstall("these tests do not drive it on Windows yet")
     if version in _failures:
         raise CannotInstall(_failures[version])
-    home = INSTALLED / version
-    binary = home / "node_modules" / ".bin" / "claude"
-    if binary.exists():
-        return binary
     try:
-        with one_at_a_time(INSTALLED / f"{version}.lock"):
-            if not binary.exists():
-                _install(version, home)
+        home = kept(INSTALLED / version, partial(_install, version))
     except CannotInstall as error:
         _failures[version] = str(error)
         raise
-    return binary
+    return home / "node_modules" / ".bin" / "claude"
 
 
 def _install(version: str, home: Path) -> None:
-    """Install next to the final place and rename: what has the final name is whole."""
     npm = shutil.which("npm")
     if npm is None:
         raise CannotInstall("there is no npm on the PATH")
-    with tempfile.TemporaryDirectory(dir=INSTALLED, prefix=f"{version}-") as folder:
-        fresh = Path(folder) / "install"
-        fresh.mkdir()
-        _run([npm, "install", "--prefix", fresh, "--no-audit", "--no-fund", f"{PACKAGE}@{version}"], None)
-        binary = fresh / "node_modules" / ".bin" / "claude"
-        said = _run([binary, "--version"], minimal_environment(fresh))
-        if version not in said:
-            raise CannotInstall(f"what npm installed calls itself {said!r}")
-        fresh.rename(home)
-
-
-def _run(command: Sequence[str | Path], env: dict[str, str] | None) -> str:
-    try:
-        ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=400, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotInstall(str(error)) from error
-    if ran.returncode:
-        raise CannotInstall(f"{command[0]} ended with {ran.returncode}\n{ran.stdout}{ran.stderr}")
-    return ran.stdout
+    run_installer([npm, "install", "--prefix", home, "--no-audit", "--no-fund", f"{PACKAGE}@{version}"])
+    binary = home / "node_modules" / ".bin" / "claude"
+    said = run_installer([binary, "--version"], minimal_environment(home))
+    if version not in said:
+        raise CannotInstall(f"what npm installed calls itself {said!r}")
 
 
 def _kill_group(process: "subprocess.Popen[str]") -> None:
