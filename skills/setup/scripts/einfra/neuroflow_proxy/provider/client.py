@@ -4,6 +4,8 @@ Knows nothing of either API's meaning: bytes go out, a status, headers and bytes
 network can fail becomes an `UpstreamError`.
 """
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ CONNECT_TIMEOUT_S = 10.0
 WRITE_TIMEOUT_S = 120.0
 LIST_TIMEOUT_S = 10.0
 MAX_ERROR_BODY_BYTES = 256 * 1024
+ERROR_BODY_TIMEOUT_S = 10.0
+MAX_LIST_BYTES = 16 * 1024 * 1024
 
 Transport = httpx.AsyncBaseTransport
 """What can stand in for the network."""
@@ -80,13 +84,12 @@ class UpstreamAnswer:
     async def read(self, limit: int = MAX_ERROR_BODY_BYTES) -> bytes:
         """The beginning of the body, for the body of an error; what a broken connection cut off is not missed."""
         body = bytearray()
-        try:
-            async for data in self._pieces:
-                body += data
-                if len(body) >= limit:
-                    break
-        except httpx.HTTPError:
-            return bytes(body)
+        with contextlib.suppress(httpx.HTTPError, TimeoutError):
+            async with asyncio.timeout(ERROR_BODY_TIMEOUT_S):
+                async for data in self._pieces:
+                    body += data
+                    if len(body) >= limit:
+                        break
         return bytes(body[:limit])
 
 
@@ -141,14 +144,20 @@ class UpstreamClient:
 
     async def get_json(self, endpoint: Endpoint, path: str) -> tuple[int, Mapping[str, str], bytes, Any]:
         """GET a JSON document below the base URL: status, headers, body, and the value (None if it is not JSON)."""
+        content = bytearray()
         with _network_errors_told():
-            response = await self._http.get(f"{endpoint.base_url}{path}", headers=endpoint.headers)
+            url, headers = f"{endpoint.base_url}{path}", endpoint.headers
+            async with asyncio.timeout(LIST_TIMEOUT_S), self._http.stream("GET", url, headers=headers) as response:
+                async for data in response.aiter_bytes():
+                    content += data
+                    if len(content) > MAX_LIST_BYTES:
+                        raise UpstreamError(f"The provider's answer to {path} is too long.")
         try:
-            value = loads(response.content)
+            value = loads(bytes(content))
         except InvalidJSON:
             value = None
-        headers = {name.lower(): text for name, text in response.headers.items()}
-        return response.status_code, headers, response.content, value
+        told = {name.lower(): text for name, text in response.headers.items()}
+        return response.status_code, told, bytes(content), value
 
 
 class _network_errors_told:
@@ -160,7 +169,7 @@ class _network_errors_told:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
+        if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError | TimeoutError):
             raise to_error(error) from error
 
 
@@ -176,7 +185,7 @@ def to_error(error: Exception) -> UpstreamError | SettingsError:
                 kind=Kind.UNREACHABLE,
                 hint="Check the network (VPN, proxy variables) and the provider's base URL.",
             )
-        case httpx.TimeoutException():
+        case httpx.TimeoutException() | TimeoutError():
             return UpstreamError("The provider has been silent for too long.", kind=Kind.TIMEOUT)
         case _:
             return UpstreamError(f"The connection to the provider broke: {words}.", kind=Kind.BROKEN_ANSWER)

@@ -19,12 +19,16 @@ from ..provider.retry import next_delay
 from ..settings import Settings
 from ..translate.response import ResponseStream
 from ..wire.messages_api import JSON
+from ..wire.sse import EventTooLong
 from .question import Question
 from .state import ProxyState, endpoint_of
 from .waiting import drain
 
 # After the provider has said why it stopped only the usage can still come; some then leave the connection open.
 END_GRACE_S = 5.0
+
+# An hour of a fast model comes to half of it; what goes on for longer has lost itself.
+MAX_ANSWER_BYTES = 512 * 1024 * 1024
 
 # A model may refuse several things, one at a time; each lesson is new, so this bound is met only by a bug.
 MAX_REPAIRS = 6
@@ -138,11 +142,15 @@ class Asking:
 
     async def _translate(self, answer: UpstreamAnswer, write: Write) -> None:
         stream, chunks = self.stream, answer.chunks()
+        received = 0
         try:
             async with asyncio.timeout(None) as grace:
                 async for data in chunks:
                     if self.first_byte_s is None:
                         self.first_byte_s = time.monotonic() - self.began
+                    received += len(data)
+                    if received > MAX_ANSWER_BYTES:
+                        raise UpstreamError(f"{self.question.model} was speaking without end, and was cut off.")
                     await write(stream.feed(data))
                     if stream.is_over or stream.failure is not None:
                         break
@@ -151,6 +159,8 @@ class Asking:
         except (TimeoutError, UpstreamError):
             if not stream.has_finish:
                 raise
+        except EventTooLong as endless:
+            raise UpstreamError(f"The answer of {self.question.model} is broken: {endless}.") from endless
         await write(stream.settle())
         if stream.failure is not None:
             self._refusal = error = stream.failure.error
