@@ -39,11 +39,11 @@ def project_in_a_repository(user: User) -> dict[str, bytes]:
 
 
 def files_of(user: User) -> dict[str, bytes]:
-    """Everything but the log and the lock, which stay."""
+    """Everything but the lock, which stays."""
     return {
         str(path.relative_to(user.home)): path.read_bytes()
         for path in user.home.rglob("*")
-        if path.is_file() and path.suffix not in (".log", ".out", ".lock") and path.name != ".gitignore"
+        if path.is_file() and path.suffix != ".lock"
     }
 
 

@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from .acl import leave_to_user, system_folder
+
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 _REPLACE_TRIES = 20
@@ -41,8 +43,11 @@ def open_private(path: Path) -> int:
     """A descriptor to write `path` anew, as a file for the user alone."""
     binary = getattr(os, "O_BINARY", 0)  # without it Windows would write each line end as two bytes
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | binary, PRIVATE_FILE)
-    with contextlib.suppress(OSError):  # a file that was there keeps its mode; some file systems have no modes
-        path.chmod(PRIVATE_FILE)
+    if os.name == "nt":
+        leave_to_user(path, system_folder())
+    else:
+        with contextlib.suppress(OSError):  # a file that was there keeps its mode; some file systems have no modes
+            path.chmod(PRIVATE_FILE)
     return descriptor
 
 

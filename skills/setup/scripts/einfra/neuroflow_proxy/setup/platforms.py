@@ -73,3 +73,20 @@ def default_shell(platform: str, env: Mapping[str, str]) -> Shell:
         return Shell.POWERSHELL
     name = re.split(r"[/\\]", env.get("SHELL", ""))[-1].removesuffix(".exe")
     return Shell(name) if name in (Shell.ZSH, Shell.FISH) else Shell.BASH
+
+
+def sid_in(answer: str) -> str:
+    """The user's own id in what `whoami /user /fo csv /nh` prints; empty if it is not there. Names can be anything."""
+    found = re.search(r'"(S-1-[0-9-]+)"', answer)
+    return found[1] if found else ""
+
+
+def only_for(sid: str, path: Path) -> list[str]:
+    """The command with which Windows takes a file from everybody but one user; nothing is inherited any more."""
+    return ["icacls", str(path), "/inheritance:r", "/grant:r", f"*{sid}:F"]
+
+
+def grants_in(answer: str, path: Path) -> list[str]:
+    """Who has rights to a file, in what `icacls FILE` prints: one name a line, the first behind the file's own."""
+    lines = (line.removeprefix(str(path)).strip() for line in answer.splitlines())
+    return [found[1] for line in lines if (found := re.fullmatch(r"(.+?):(?:\([A-Z,]+\))+", line))]

@@ -1,12 +1,12 @@
 """The files that hold a secret: whether they are for the user alone, and whether git would publish them."""
 
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...errors import SettingsError
 from ...settings import CustomLlm
+from ..acl import system_folder, who_may
 from ..claude_settings import Source
 from ..files import PRIVATE_FILE
 from ..git_guard import exposure
@@ -24,8 +24,7 @@ def private_files(path: Path, section: CustomLlm, found: Sequence[Source], place
     settings = [source.path for source in found if source.path and secrets & set(source.env.values())]
     backup = path.with_name(path.name + BACKUP_SUFFIX)
     files = [file for file in (path, backup, *settings) if file.exists()]
-    if sys.platform != "win32":
-        yield from _modes(files)
+    yield from _grants(files) if place.platform == "win32" else _modes(files)
     for file in (path, *settings):
         try:
             problem = exposure(file, env=place.env)
@@ -42,6 +41,20 @@ def private_files(path: Path, section: CustomLlm, found: Sequence[Source], place
             f"{', '.join(over)} in this shell stand over the file for `configure.py serve` and proxy.py.",
             f"unset {' '.join(over)}",
         )
+
+
+def _grants(files: Sequence[Path]) -> Iterator[Check]:
+    """The same where files have no mode but a list of those who may."""
+    for file in files:
+        others = who_may(file, system_folder())[1:]
+        if others:
+            yield Check(
+                "file mode",
+                f"Not only you can read {file}: {', '.join(others)}.",
+                f'icacls "{file}" /inheritance:r /grant:r "%USERNAME%:F"',
+            )
+        else:
+            yield Check("file mode", f"Only you can read {file}.")
 
 
 def _modes(files: Sequence[Path]) -> Iterator[Check]:
