@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -32,6 +33,15 @@ def test_every_variable_that_is_read_is_explained() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isupper() and "_" in node.value
     }
     assert names == set(VARIABLES)
+
+
+def test_the_data_that_the_page_of_the_providers_names_are_there() -> None:
+    page = (ROOT / "docs" / "providers.md").read_text("utf-8")
+    named = re.findall(r"`(\w+)` in `([\w/]+\.py)`", page)
+    assert len(named) >= 4
+    assert [
+        name for name, file in named if not re.search(rf"(?m)^{name}\b", (SETTINGS.parent / file).read_text())
+    ] == []
 
 
 def test_the_example_of_the_configuration_is_one_that_is_taken() -> None:
