@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def ready() -> Path:
     python = VENV / BIN / f"python{EXE}"
     if is_ready():
         return python
-    uv = _uv()
+    uv = install_uv()
     # VIRTUAL_ENV names whatever environment the caller happens to be in, which is not the one to fill.
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     environment.update(UV_PROJECT_ENVIRONMENT=str(VENV), UV_PYTHON_DOWNLOADS="never")
@@ -57,6 +58,9 @@ def is_ready() -> bool:
 def hand_over(arguments: list[str]) -> None:
     """Become the project's Python with these arguments; never returns."""
     python = str(ready())
+    # What the program's hints are to call it: `scripts/setup` takes every verb, whoever of its neighbours was started.
+    starter = os.path.join(os.path.dirname(sys.argv[0]), "setup")
+    os.environ["NEUROFLOW_PROXY_COMMAND"] = f"{os.path.basename(sys.executable)} {shlex.quote(starter)}"
     if os.name == "nt":  # exec* on Windows lets go of the terminal before the program has ended
         sys.exit(subprocess.call([python, *arguments]))
     os.execv(python, [python, *arguments])  # noqa: S606 (no shell is the point)
@@ -75,7 +79,7 @@ def _base_python() -> str:
     return os.path.realpath(sys.executable)
 
 
-def _uv() -> str:
+def install_uv() -> str:
     """Install uv into an environment of its own, unless it is there. Returns its path."""
     uv = TOOLS / BIN / f"uv{EXE}"
     if _says(TOOLS / STAMP, UV) and uv.exists():

@@ -19,8 +19,8 @@ QUIET_S = 1.5
 class _Screen(pyte.Screen):
     """Answers when the program asks where the cursor is, as terminals do."""
 
-    def __init__(self, child: "pexpect.spawn[bytes]") -> None:
-        super().__init__(COLUMNS, ROWS)
+    def __init__(self, child: "pexpect.spawn[bytes]", columns: int) -> None:
+        super().__init__(columns, ROWS)
         self._child = child
 
     def write_process_input(self, data: str) -> None:
@@ -30,9 +30,9 @@ class _Screen(pyte.Screen):
 class Terminal:
     """What a person sees and types."""
 
-    def __init__(self, child: "pexpect.spawn[bytes]") -> None:
+    def __init__(self, child: "pexpect.spawn[bytes]", columns: int = COLUMNS) -> None:
         self._child = child
-        self._screen = _Screen(child)
+        self._screen = _Screen(child, columns)
         self._stream = pyte.ByteStream(self._screen)
         self.everything = b""
         """All that was ever written, whether it is still on the screen or not."""
@@ -101,7 +101,12 @@ class Terminal:
 
 @contextmanager
 def at_a_terminal(
-    user: User, *arguments: str, command: Sequence[str] = COMMAND, cwd: Path | None = None, **env: str
+    user: User,
+    *arguments: str,
+    command: Sequence[str] = COMMAND,
+    cwd: Path | None = None,
+    columns: int = COLUMNS,
+    **env: str,
 ) -> Iterator[Terminal]:
     """Run a command at a terminal: one of ours, or another program."""
     child = pexpect.spawn(
@@ -109,9 +114,9 @@ def at_a_terminal(
         [*command[1:], *arguments],
         cwd=str(cwd or user.project),
         env=user.env | {"TERM": "xterm-256color", "LANG": "C.UTF-8"} | env,
-        dimensions=(ROWS, COLUMNS),
+        dimensions=(ROWS, columns),
     )
     try:
-        yield Terminal(child)
+        yield Terminal(child, columns)
     finally:
         child.close(force=True)

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neuroflow_proxy.demo.run import running
 from neuroflow_proxy.setup.catalog import offer, recommended
-from neuroflow_proxy.setup.model_table import facts, rows
+from neuroflow_proxy.setup.model_table import facts, table
 from neuroflow_proxy.setup.service_status import Load, ask_loads
+from tests.setup.test_catalog import EINFRA
 from tests.setup.user import KEY, User
 
 
@@ -89,25 +92,33 @@ def test_when_everything_is_down_nothing_is_recommended() -> None:
 
 def test_the_table_has_straight_columns_and_leaves_out_what_nobody_knows() -> None:
     choices = offer(["kimi-k2.5", "zeta", "glm-4.7"], {"glm-4.7": Load(True, 12, 2, 38.7), "zeta": Load(False)})
-    first, second, third = rows(choices, "glm-4.7")
-    assert first.startswith("kimi-k2.5")
-    assert second.startswith("glm-4.7")
-    assert "39 tokens/s, 12 running, 2 waiting" in second
-    assert "110k" in second
-    assert second.endswith("in use now")
+    head, (first, second, third) = table(choices, "glm-4.7")
+    assert head.split() == ["model", "tok/s", "run", "wait", "window", "thinks", "sees"]
+    assert first.split() == ["kimi-k2.5", "262k", "yes", "yes", "recommended"]
+    assert second.split() == ["glm-4.7", "39", "12", "2", "110k", "yes", "in", "use"]
     assert third.split() == ["zeta", "down"]
-    assert first.index("262k") == second.index("110k")
+    assert head.index("window") == first.index("262k") == second.index("110k")
     assert facts(choices[2])["context_window"] is None
 
 
 def test_a_table_without_any_state_has_no_column_for_it() -> None:
-    (row,) = rows(offer(["kimi-k2.5"]), None)
-    assert row.startswith("kimi-k2.5  262k")
+    assert table(offer(["kimi-k2.5"]), None).rows == ["kimi-k2.5  262k    yes     yes   recommended"]
+
+
+@given(width=st.integers(1, 120))
+def test_a_narrow_table_keeps_names_and_marks_and_leaves_out_the_rest_first(width: int) -> None:
+    loads = {model: Load(True, 12, 2, 38.7) for model in EINFRA}
+    head, lines = table(offer(EINFRA, loads), None, width=width)
+    wide = table(offer(EINFRA, loads), None).rows
+    assert [line.split()[0] for line in lines] == [line.split()[0] for line in wide]
+    assert lines[0].endswith("recommended")
+    if width >= 47:  # what the longest name and the longest mark of these take
+        assert max(map(len, [head, *lines])) <= width
 
 
 def test_the_models_are_a_table_for_people(user: User, tmp_path: Path) -> None:
     key_file = tmp_path / "key"
     key_file.write_text(KEY)
     shown = user.run("models", "--base-url", user.base_url, "--key-file", str(key_file)).stdout.splitlines()
-    assert shown[0].startswith("kimi-k2.5")
-    assert all("tokens/s" in line for line in shown)
+    assert shown[0].split()[:4] == ["model", "tok/s", "run", "wait"]
+    assert shown[1].split()[:4] == ["kimi-k2.5", "40", "0", "0"]

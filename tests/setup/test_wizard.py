@@ -23,7 +23,7 @@ def choose_the_service(terminal: Terminal, user: User) -> None:
     terminal.see("Which service answers?")
     terminal.see("e-INFRA CZ")
     terminal.type(UP, ENTER)  # the last: another one
-    terminal.see("Its base URL:")
+    terminal.see("Its base URL")
     terminal.type(user.base_url.removesuffix("/v1"), ENTER)
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_url_and_no_key_is_told_before_it_is_tried(user: User) -> Non
     with at_a_terminal(user, "setup") as terminal:
         terminal.see("Which service answers?")
         terminal.type(UP, ENTER)
-        terminal.see("Its base URL:")
+        terminal.see("Its base URL")
         terminal.type("nonsense", ENTER)
         terminal.see("not a plain http(s) URL")
         terminal.type("\x15", user.base_url, ENTER)

@@ -40,10 +40,14 @@ examples:
       Claude Code through the proxy
 
 exit codes:
-  0  done                              5  the provider cannot be reached, or is busy
-  2  the command line is no good       6  the proxy cannot be started or stopped
-  3  settings are missing or broken    7  a question would have to be asked, and nobody is there
-  4  the key or the model is refused   130  interrupted
+  0  done
+  2  the command line is no good
+  3  settings are missing or broken
+  4  the key or the model is refused
+  5  the provider cannot be reached, or is busy
+  6  the proxy cannot be started or stopped
+  7  a question would have to be asked, and nobody is there
+  130  interrupted
 """
 
 
@@ -160,10 +164,13 @@ def _stop(flags: argparse.Namespace) -> "Report":
 
 
 def _models(flags: argparse.Namespace) -> "Report":
+    from shutil import get_terminal_size
+
     from .setup import verbs
 
     place = _place()
-    return verbs.models(_wishes(flags, place), place, _voice(), limit=flags.limit)
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    return verbs.models(_wishes(flags, place), place, _voice(), limit=flags.limit, width=width)
 
 
 def _use(flags: argparse.Namespace) -> "Report":

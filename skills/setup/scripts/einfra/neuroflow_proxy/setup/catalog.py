@@ -26,10 +26,11 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+~-]{0,199}")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model to offer. `note` says what somebody who chooses should know, or nothing."""
+    """A model to offer. `note` says what somebody who chooses should know, or nothing; `mark` does in a word or two."""
 
     id: str
     note: str
+    mark: str
     is_recommended: bool = False
     load: Load | None = None
 
@@ -52,13 +53,19 @@ def offer(ids: Iterable[str], loads: Mapping[str, Load] = MappingProxyType({})) 
         is_first = position == 0 and not is_down(model)
         is_recommended = is_first and (_is_known(model) or len(chat) == 1)
         note = "" if is_down(model) else _note(model, is_first=is_first, lack=lack)
-        choices.append(Choice(model, note, is_recommended, loads.get(model.lower())))
+        mark = "recommended" if is_recommended else _mark(model)
+        choices.append(Choice(model, note, mark, is_recommended, loads.get(model.lower())))
     return choices
 
 
 def is_up(choice: Choice) -> bool:
     """Whether it answers now, as far as anybody knows."""
     return choice.load is None or choice.load.is_up
+
+
+def is_stand_in(choice: Choice) -> bool:
+    """Whether it is recommended only because the model that usually is cannot be had."""
+    return choice.is_recommended and base_name(choice.id) != DEFAULT_MODEL
 
 
 def recommended(choices: Iterable[Choice]) -> Choice | None:
@@ -120,3 +127,7 @@ def _note(model: str, *, is_first: bool, lack: str) -> str:
     if is_first and _is_known(model):
         return f"recommended: {DEFAULT_MODEL} {lack}"
     return ""
+
+
+def _mark(model: str) -> str:
+    return "alias" if _is_alias(model) else "weak with tools" if _WEAK_TOOLS.search(base_name(model)) else ""

@@ -1,24 +1,56 @@
-"""The models as a table that one can read at a glance. Pure."""
+"""The models as a table that one can read at a glance, on terminals of any width. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ..models.profiles import GENERIC, profile_for
 from ..wire.messages_api import JSON
-from .catalog import Choice
-from .service_status import Load
+from .catalog import Choice, is_up
 
 
-def rows(choices: Iterable[Choice], current: str | None) -> list[str]:
-    """One line for each choice, in columns: id, state, window, what it can do, what to know."""
-    cells = [
-        (choice.id, _state(choice.load), _window(choice.id), _abilities(choice.id), _remark(choice, current))
-        for choice in choices
+class Table(NamedTuple):
+    """The names of the columns, and one line for each choice."""
+
+    head: str
+    rows: list[str]
+
+
+class _Column(NamedTuple):
+    """What stands in one column. On narrow terminals those with the highest `rank` are left out first."""
+
+    name: str
+    rank: int
+    cell: Callable[[Choice], str]
+
+
+_GAP = "  "
+
+
+def table(choices: Sequence[Choice], current: str | None, *, width: int | None = None) -> Table:
+    """All of the choices, in no more letters than `width`, as far as names and marks leave that possible."""
+
+    def mark(choice: Choice) -> str:
+        return "in use" if choice.id == current else choice.mark
+
+    columns = [
+        _Column("model", 0, lambda choice: choice.id),
+        _Column("tok/s", 1, _speed),
+        _Column("run", 3, lambda choice: _count(choice.load.running if choice.load else None)),
+        _Column("wait", 2, lambda choice: _count(choice.load.waiting if choice.load else None)),
+        _Column("window", 4, _window),
+        _Column("thinks", 6, lambda choice: "yes" if _thinks(choice.id) else ""),
+        _Column("sees", 5, lambda choice: "yes" if profile_for(choice.id).sees_images else ""),
+        _Column("", 0, mark),
     ]
-    widths = [max((len(cell) for cell in column), default=0) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True) if width).rstrip()
-        for line in cells
-    ]
+    filled = [(column, [column.cell(choice) for choice in choices]) for column in columns]
+    filled = [(column, cells) for column, cells in filled if any(cells)]
+    while width is not None and _width(filled) > width and any(column.rank for column, _ in filled):
+        filled.remove(max(filled, key=lambda pair: pair[0].rank))
+    widths = [_widest(column, cells) for column, cells in filled]
+    return Table(
+        _line([column.name for column, _ in filled], widths),
+        [_line(line, widths) for line in zip(*(cells for _, cells in filled), strict=True)],
+    )
 
 
 def facts(choice: Choice) -> JSON:
@@ -28,7 +60,7 @@ def facts(choice: Choice) -> JSON:
     return {
         "context_window": profile.context_window if is_known else None,
         "sees_images": profile.sees_images,
-        "reasons": bool(profile.thinking.on or profile.thinking.always) if is_known else None,
+        "reasons": _thinks(choice.id) if is_known else None,
         "up": load.is_up if load else None,
         "running": load.running if load else None,
         "waiting": load.waiting if load else None,
@@ -36,27 +68,33 @@ def facts(choice: Choice) -> JSON:
     }
 
 
-def _state(load: Load | None) -> str:
-    if load is None:
-        return ""
-    if not load.is_up:
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return _GAP.join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _widest(column: _Column, cells: Sequence[str]) -> int:
+    return max(len(cell) for cell in (column.name, *cells))
+
+
+def _width(filled: Sequence[tuple[_Column, Sequence[str]]]) -> int:
+    return sum(_widest(column, cells) for column, cells in filled) + len(_GAP) * (len(filled) - 1)
+
+
+def _speed(choice: Choice) -> str:
+    if not is_up(choice):
         return "down"
-    told = [f"{load.tokens_per_s:.0f} tokens/s"] if load.tokens_per_s else []
-    told += [f"{load.running} running"] if load.running is not None else []
-    told += [f"{load.waiting} waiting"] if load.waiting else []
-    return ", ".join(told) or "up"
+    return f"{choice.load.tokens_per_s:.0f}" if choice.load and choice.load.tokens_per_s else ""
 
 
-def _window(model: str) -> str:
-    profile = profile_for(model)
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _window(choice: Choice) -> str:
+    profile = profile_for(choice.id)
     return "" if profile is GENERIC else f"{profile.context_window // 1000}k"
 
 
-def _abilities(model: str) -> str:
+def _thinks(model: str) -> bool:
     profile = profile_for(model)
-    reasons = profile.thinking.on or profile.thinking.always
-    return ", ".join((["reasons"] if reasons else []) + (["sees images"] if profile.sees_images else []))
-
-
-def _remark(choice: Choice, current: str | None) -> str:
-    return ", ".join(filter(None, ["in use now" if choice.id == current else "", choice.note]))
+    return bool(profile.thinking.on or profile.thinking.always)

@@ -39,7 +39,7 @@ class Proof:
         if self.problem:
             return self.problem
         speed = f", {self.tokens_per_s:.0f} tokens/s" if self.tokens_per_s else ""
-        return f"it called a tool; first token after {self.first_token_s or 0:.1f} s{speed}"
+        return f"it called a tool; first token after {self.first_token_s or 0:.2f} s{speed}"
 
 
 def prove(base_url: str, token: str, model: str) -> Proof:

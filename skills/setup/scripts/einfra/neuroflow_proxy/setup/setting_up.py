@@ -7,7 +7,7 @@ from pathlib import Path
 from ..settings import FIRST_PORT, CustomLlm, read_section
 from ..wire.messages_api import JSON
 from .asker import Asker, Wishes
-from .catalog import is_up
+from .catalog import is_stand_in, is_up
 from .claude_code import Connection, Variable, connection_for, variables
 from .claude_settings import user_settings
 from .connect import Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
@@ -148,7 +148,11 @@ def _connected(
             "proof": proof,
         },
         [
-            f"{section.model}: {remark}." if remark else "",
+            *(
+                f"{choice.id} is {choice.note}."
+                for choice in plan.choices
+                if choice.id == section.model and is_stand_in(choice)
+            ),
             *_manner(started, connection, section),
             f"Settings are in {plan.path}, {changed}" + (f"; the log is {started.record.log}." if started else "."),
             *([shared] if shared else []),

@@ -14,7 +14,7 @@ from .instance import Instances, Say
 from .integrations import save_section
 from .keys import provider_name
 from .live_models import choices_of, working_key
-from .model_table import facts, rows
+from .model_table import facts, table
 from .place import Place
 from .platforms import Shell
 from .report import NO_KEY_PRINTED, Report, address, facts_of
@@ -127,8 +127,8 @@ def stop(place: Place, instances: Instances) -> Report:
     return Report({"stopped": False}, ["No proxy was running."])
 
 
-def models(wishes: Wishes, place: Place, voice: Voice, *, limit: int | None) -> Report:
-    """The provider's live chat models, best first."""
+def models(wishes: Wishes, place: Place, voice: Voice, *, limit: int | None, width: int | None = None) -> Report:
+    """The provider's live chat models, best first, in a table of no more than `width` letters."""
     in_use = place.in_use()
     base_url = to_base_url(wishes.base_url) if wishes.base_url else usual_base_url(place)
     is_in_use = in_use is not None and in_use[1].base_url.rstrip("/") == base_url
@@ -145,6 +145,7 @@ def models(wishes: Wishes, place: Place, voice: Voice, *, limit: int | None) -> 
     choices = choices_of(listing, base_url)
     current = in_use[1].model if in_use else None
     shown = choices[:limit]
+    listed = table(shown, current, width=width)
     told = [
         {
             "id": choice.id,
@@ -157,7 +158,7 @@ def models(wishes: Wishes, place: Place, voice: Voice, *, limit: int | None) -> 
     ]
     return Report(
         {"base_url": base_url, "models": told, "left_out": len(choices) - len(shown)},
-        rows(shown, current),
+        [listed.head, *listed.rows],
     )
 
 

@@ -4,6 +4,7 @@ Whoever comes here has made sure that there is a terminal: on a pipe questionary
 """
 
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,16 @@ from ..errors import ProxyError, UpstreamError
 from ..settings import TIERS
 from ..wire.hosts import is_this_machine
 from .asker import Mode, SideModels, Way
-from .catalog import Choice, is_up
+from .catalog import Choice, is_stand_in, is_up, recommended
 from .connect import Connect
 from .integrations import Scope
 from .keys import NO_KEY, Key, checked, where_keys_are_made
-from .model_table import rows
+from .model_table import table
 from .presets import PRESETS, preset_of
 from .urls import to_base_url
 
 _STYLE = questionary.Style([("highlighted", "bold"), ("pointer", "bold"), ("instruction", "fg:ansibrightblack")])
+_MARGIN = 4  # the pointer before each row, and a column that terminals keep for the end of the line
 _SCOPES = {Scope.PROJECT: "this project", Scope.MACHINE: "everything I do on this machine"}
 
 
@@ -41,9 +43,7 @@ class Terminal:
         chosen: str = _choose("Which service answers?", choices, preset.base_url if preset else default)
         if chosen:
             return chosen
-        typed: str = questionary.text(
-            "Its base URL:", instruction="(the part before /chat/completions)", validate=_accepts(to_base_url)
-        ).unsafe_ask()
+        typed: str = questionary.text("Its base URL, or just its host:", validate=_accepts(to_base_url)).unsafe_ask()
         return to_base_url(typed)
 
     def allows_http(self, base_url: str) -> bool:
@@ -66,9 +66,12 @@ class Terminal:
         return checked(questionary.password("API key:", validate=_accepts(_as_key)).unsafe_ask(), "your typing")
 
     def model(self, choices: Sequence[Choice], current: str | None) -> str:
+        best = recommended(choices)
+        if best and best.id != current and is_stand_in(best):
+            questionary.print(f"{best.id} is {best.note}.")
         # Where the cursor stands first: on what is in use, unless that does not answer now.
         default = next((choice.id for choice in choices if choice.id == current and is_up(choice)), None)
-        chosen: str = _search("Which model?", _models(choices, current), default, "(arrow keys, or type to search)")
+        chosen: str = _search("Which model?", _models(choices, current), default)
         return chosen
 
     def model_name(self, base_url: str, current: str | None) -> str:
@@ -80,17 +83,12 @@ class Terminal:
         return typed.strip()
 
     def side_models(self, choices: Sequence[Choice], current: SideModels) -> SideModels:
-        chosen = _search(
-            "Which model for small work in the background?",
-            [
-                questionary.Choice("the same", value=""),
-                questionary.Choice("one for each of opus, sonnet, haiku and fable", value=TIERS),
-                *_models(choices, current.small),
-            ],
-            TIERS if current.tiers else current.small or "",
-            "(titles, summaries; a quick one spares time)",
-        )
-        return self._tiers(choices, current) if chosen == TIERS else SideModels(chosen or None, {})
+        each = "one for each of opus, sonnet, haiku and fable"
+        beside = [questionary.Choice("the same", value=""), questionary.Choice(each, value=each)]
+        default = each if current.tiers else current.small or ""
+        question = "Which model for small work in the background?"
+        chosen = _search(question, [*beside, *_models(choices, current.small)], default)
+        return self._tiers(choices, current) if chosen == each else SideModels(chosen or None, {})
 
     def _tiers(self, choices: Sequence[Choice], current: SideModels) -> SideModels:
         """What Claude Code calls haiku is the small work."""
@@ -99,7 +97,7 @@ class Terminal:
         for tier in TIERS:
             same = questionary.Choice("the one for the conversation", value="")
             question = f"Which model where Claude Code asks for {tier}?"
-            chosen[tier] = _search(question, [same, *_models(choices, known.get(tier))], known.get(tier) or "", "")
+            chosen[tier] = _search(question, [same, *_models(choices, known.get(tier))], known.get(tier) or "")
         small = chosen.pop("haiku")
         return SideModels(small or None, {tier: model for tier, model in chosen.items() if model})
 
@@ -113,14 +111,14 @@ class Terminal:
     def way(self, settings: Path, direct_url: str, current: Mode) -> Way:
         here = Way(Connect.SETTINGS, "custom")
         choices = [
-            questionary.Choice(f"write it into {self._short(settings)}, so that `claude` just works", value=here),
+            questionary.Choice(f"by its settings, so that `claude` just works: {self._short(settings)}", value=here),
             questionary.Choice("start it right now, and leave its settings alone", value=Way(Connect.LAUNCH, "custom")),
-            questionary.Choice("show me the lines for my shell", value=Way(Connect.PRINT, "custom")),
+            questionary.Choice("by lines for my shell, which I paste", value=Way(Connect.PRINT, "custom")),
         ]
         direct = Way(Connect.SETTINGS, "direct")
         if direct_url:
             choices.append(
-                questionary.Choice("without the proxy: the provider itself, with all its faults", value=direct)
+                questionary.Choice("without the proxy, straight to the provider, with all its faults", value=direct)
             )
         chosen: Way = _choose(
             "How does Claude Code get to know of it?", choices, direct if direct_url and current == "direct" else here
@@ -128,7 +126,7 @@ class Terminal:
         return chosen if direct_url else Way(chosen.connect, current)
 
     def skips_login(self) -> bool:
-        questionary.print("Claude Code was never started here, and would first ask for an account at Anthropic.")
+        questionary.print("Claude Code is new here, and would first ask for an account at Anthropic.")
         return _confirm("Skip that?", default=True)
 
     def shares(self, folder: Path) -> bool:
@@ -142,17 +140,25 @@ class Terminal:
         return str(words).replace(f"{self._home}{os.sep}", f"~{os.sep}")
 
 
-def _search(question: str, choices: Sequence[questionary.Choice], default: Any, instruction: str) -> Any:
-    """Choose from a list that may be long: typing searches it."""
-    return _choose(
-        question, choices, default, use_search_filter=True, use_jk_keys=False, instruction=instruction or None
+def _search(question: str, choices: Sequence[questionary.Choice], default: Any) -> Any:
+    """Choose from a list that may be long: typing searches it. Of the row that was taken, only its name stays."""
+    chosen = _choose(
+        question,
+        choices,
+        default,
+        use_search_filter=True,
+        use_jk_keys=False,
+        instruction="(arrow keys, or type to search)",
+        erase_when_done=True,
     )
+    title = next(choice.title for choice in choices if choice.value == chosen)
+    questionary.print(f"? {question} {chosen or title}")
+    return chosen
 
 
 def _choose(question: str, choices: Sequence[questionary.Choice], default: Any = None, **how: Any) -> Any:
     """The value of the choice that a person takes; the cursor stands first on the one whose value is `default`."""
-    values = [choice.value for choice in choices]
-    first = choices[values.index(default)] if default in values else None
+    first = next((choice for choice in choices if default is not None and choice.value == default), None)
     return questionary.select(question, choices=choices, default=first, style=_STYLE, **how).unsafe_ask()
 
 
@@ -162,8 +168,13 @@ def _confirm(question: str, *, default: bool) -> bool:
 
 
 def _models(choices: Sequence[Choice], current: str | None) -> list[questionary.Choice]:
-    told = zip(rows(choices, current), choices, strict=True)
-    return [questionary.Choice(row, value=choice.id) for row, choice in told]
+    """The rows of the table, below its head."""
+    listed = table(choices, current, width=shutil.get_terminal_size().columns - _MARGIN)
+    head = [questionary.Separator(listed.head)]
+    return [
+        *head,
+        *(questionary.Choice(row, value=choice.id) for row, choice in zip(listed.rows, choices, strict=True)),
+    ]
 
 
 def _as_local_key(text: str) -> Key:
