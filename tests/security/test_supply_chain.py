@@ -1,0 +1,90 @@
+"""What users run is locked by hash, tested as it is locked, and built alike by everybody."""
+
+import hashlib
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.start.outside import ROOT, outside_environment, uv
+from tests.start.repository import copy_repository
+
+EINFRA = ROOT / "skills" / "setup" / "scripts" / "einfra"
+SCRIPTS = ["proxy.py", "configure.py"]
+SOURCES = {"https://pypi.org/simple"}
+FILES = "https://files.pythonhosted.org/packages/"
+
+each_script = pytest.mark.parametrize("script", SCRIPTS)
+
+
+def lock_of(script: str) -> Any:
+    return tomllib.loads((EINFRA / f"{script}.lock").read_text("utf-8"))
+
+
+def dependencies_of(script: str) -> list[str]:
+    block = re.search(r"(?m)^# /// script$\s((?:^#(?:| .*)$\s)+)^# ///$", (EINFRA / script).read_text("utf-8"))
+    assert block is not None
+    dependencies: list[str] = tomllib.loads("".join(line[2:] + "\n" for line in block[1].splitlines()))["dependencies"]
+    return dependencies
+
+
+def as_text(requirement: dict[str, str]) -> str:
+    marker = requirement.get("marker", "").replace(" ", "")
+    return f"{requirement['name']}{requirement.get('specifier', '')}{';' if marker else ''}{marker}"
+
+
+@each_script
+def test_the_lock_beside_a_script_is_for_what_the_script_asks_for(script: str) -> None:
+    locked = {as_text(requirement) for requirement in lock_of(script)["manifest"]["requirements"]}
+    asked = {re.sub(r"\s", "", dependency) for dependency in dependencies_of(script)}
+    assert locked == asked, f"run `uv lock --script {EINFRA.relative_to(ROOT) / script}`"
+
+
+@each_script
+def test_every_file_that_is_locked_has_a_hash_and_comes_from_the_public_index(script: str) -> None:
+    for package in lock_of(script)["package"]:
+        assert package["source"]["registry"] in SOURCES, package["name"]
+        files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+        assert files, package["name"]
+        for file in files:
+            assert file["url"].startswith(FILES)
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}", file["hash"])
+
+
+@each_script
+def test_what_users_run_is_what_the_tests_run(script: str) -> None:
+    """The same versions as in the project's own lock, with which everything here is tested."""
+    tested: dict[str, set[str]] = {}
+    for package in tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]:
+        tested.setdefault(package["name"], set()).add(package.get("version", ""))
+    strangers = [
+        f"{package['name']} {package['version']}"
+        for package in lock_of(script)["package"]
+        if package["version"] not in tested.get(package["name"], set())
+    ]
+    assert strangers == [], "run `uv lock --upgrade` for the project and for both scripts"
+
+
+def build(folder: Path, name: str, *, umask: int, when: str) -> dict[str, str]:
+    """Build wheel and sdist from a copy at a place of its own; the hashes by file name."""
+    copy = copy_repository(folder / name)
+    for path in copy.rglob("*"):  # as a checkout of another day
+        os.utime(path, (int(when), int(when)))
+    env = outside_environment(folder / "home", SOURCE_DATE_EPOCH="1767225600")
+    command = [uv(), "build", "--quiet", "--out-dir", str(folder / f"{name}-out")]
+    ended = subprocess.run(command, cwd=copy, env=env, umask=umask, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    built = [path for path in (folder / f"{name}-out").iterdir() if path.name != ".gitignore"]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in built}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes and umask are of other systems")
+def test_wheel_and_source_are_built_alike_anywhere_and_at_any_time(tmp_path: Path) -> None:
+    first = build(tmp_path, "here", umask=0o022, when="1000000000")
+    second = build(tmp_path, "somewhere else", umask=0o077, when="1500000000")
+    assert len(first) == 2
+    assert first == second
