@@ -16,6 +16,7 @@ GROUND = {"errors", "fragments", "wire"}
 MAY_IMPORT = {
     "__init__": set(),
     "version": set(),
+    "alone": set(),
     "errors": set(),
     "fragments": set(),
     "wire": {"errors", "fragments"},
@@ -25,7 +26,8 @@ MAY_IMPORT = {
     "settings": {"errors", "wire"},
     "demo": {"errors", "wire"},
     "provider": GROUND | {"models", "rescue", "translate", "settings", "version"},
-    "server": GROUND | {"models", "rescue", "translate", "settings", "version", "provider"},
+    "websearch": {"errors", "wire"},
+    "server": GROUND | {"models", "rescue", "translate", "settings", "version", "provider", "websearch"},
     "setup": GROUND | {"models", "settings", "version", "provider"},
     "cli": GROUND | {"models", "settings", "version", "provider", "server", "setup", "demo"},
     "__main__": {"cli"},
@@ -53,7 +55,7 @@ PURE_STDLIB = {
 
 # A library that only these may import: with the rest of the package it could be swapped without being noticed.
 ONLY_IN = {
-    "httpx": ("provider/",),
+    "httpx": ("provider/", "websearch/searxng.py"),
     "fastapi": ("server/app.py",),
     "starlette": ("server/app.py",),
     "uvicorn": ("server/run.py", "server/connection.py", "demo/run.py"),
@@ -61,6 +63,7 @@ ONLY_IN = {
     "psutil": ("setup/",),
     "pydantic": ("settings.py",),
     "msgspec": ("wire/codec.py",),
+    "ddgs": ("websearch/duckduckgo.py",),
 }
 
 
@@ -114,7 +117,9 @@ def test_each_library_has_one_home(path: Path) -> None:
     assert strays == []
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != "settings.py"], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if part_of(path) not in ("settings", "alone")], ids=name_of
+)
 def test_only_settings_reads_the_environment(path: Path) -> None:
     names = {
         node.attr if isinstance(node, ast.Attribute) else node.name

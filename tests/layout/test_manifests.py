@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from neuroflow_proxy.settings import integrations_schema
 from neuroflow_proxy.version import VERSION
 from tests.e2e.claude import install_claude, minimal_environment
+from tests.start.repository import copy_repository
 
 ROOT = Path(__file__).parents[2]
 EINFRA = ROOT / "skills" / "setup" / "scripts" / "einfra"
@@ -42,6 +44,17 @@ def test_the_changelog_has_an_entry_for_this_version() -> None:
     assert re.search(rf"(?m)^## {re.escape(VERSION)}\b", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("tag", [f"v{VERSION}", VERSION, "v99.0.0"])
+def test_a_release_is_refused_under_another_name_and_says_what_the_changelog_says(tag: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "release", "notes", tag], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode == 0) is (tag == f"v{VERSION}"), ran.stderr
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert ran.stdout.strip() in changelog
+    assert ran.stdout.startswith("- ") or ran.returncode
+
+
 @pytest.mark.parametrize("script", ENTRY_SCRIPTS, ids=lambda script: script.name)
 def test_a_script_installs_only_what_the_package_depends_on(script: Path) -> None:
     metadata, project = inline_metadata(script), pyproject()["project"]
@@ -68,7 +81,9 @@ def test_the_published_schema_is_the_one_of_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".ci/run", "scripts/check", "scripts/demo", "scripts/setup"], ids=lambda path: path.rpartition("/")[2]
+    "path",
+    [".ci/run", "scripts/check", "scripts/demo", "scripts/release", "scripts/setup"],
+    ids=lambda path: path.rpartition("/")[2],
 )
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no executable bit")
 def test_what_is_to_be_run_may_be_run(path: str) -> None:
@@ -76,10 +91,16 @@ def test_what_is_to_be_run_may_be_run(path: str) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("manifest", ["plugin.json", "marketplace.json"])
-def test_claude_code_finds_no_fault_with_the_plugin(manifest: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [["."], [".", "--profile", "directory"], [".claude-plugin/plugin.json"], [".claude-plugin/marketplace.json"]],
+    ids=["folder", "directory", "plugin", "marketplace"],
+)
+def test_claude_code_finds_no_fault_with_the_plugin(arguments: list[str], tmp_path: Path) -> None:
+    """Nor do the rules of the official directory of plugins."""
     result = subprocess.run(
-        [install_claude(), "plugin", "validate", ROOT / ".claude-plugin" / manifest, "--strict"],
+        [install_claude(), "plugin", "validate", "--strict", *arguments],
+        cwd=copy_repository(tmp_path / "repository"),
         env=minimal_environment(tmp_path),
         capture_output=True,
         text=True,
