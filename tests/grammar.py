@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DELTAS = {
-    "text": {"text_delta"},
+    "text": {"text_delta", "citations_delta"},
     "thinking": {"thinking_delta", "signature_delta"},
     "tool_use": {"input_json_delta"},
+    "server_tool_use": {"input_json_delta"},
+    "web_search_tool_result": set(),
 }
+MAY_BE_EMPTY = ("tool_use", "server_tool_use", "web_search_tool_result")
 
 
 @dataclass
@@ -63,7 +66,7 @@ def listen(events: list[dict[str, Any]], *, whole: bool = True) -> Said:
             block = event["content_block"]
             assert not block.get("text")
             assert not block.get("input")
-            opened = {**block, "text": "", "signature": ""}
+            opened = {**block, "text": "", "signature": "", "citations": []}
         elif kind == "content_block_delta":
             assert opened is not None, "a delta outside of a block"
             assert event["index"] == len(said.blocks)
@@ -71,12 +74,14 @@ def listen(events: list[dict[str, Any]], *, whole: bool = True) -> Said:
             assert delta["type"] in DELTAS[opened["type"]]
             if delta["type"] == "signature_delta":
                 opened["signature"] += delta["signature"]
+            elif delta["type"] == "citations_delta":
+                opened["citations"].append(delta["citation"])
             else:
                 opened["text"] += delta.get("text", "") + delta.get("thinking", "") + delta.get("partial_json", "")
         elif kind == "content_block_stop":
             assert opened is not None, "a stop outside of a block"
             assert event["index"] == len(said.blocks)
-            assert opened["type"] == "tool_use" or opened["text"].strip(), "an empty block"
+            assert opened["type"] in MAY_BE_EMPTY or opened["text"].strip(), "an empty block"
             assert opened["type"] != "thinking" or opened["signature"], "thinking without a signature"
             said.blocks.append(opened)
             opened = None

@@ -54,7 +54,12 @@ KINDS: list[tuple[str, JSON, RequestKind]] = [
         without_tools(user("hi"), assistant("yes"), user(text(WISH))),
         RequestKind.COMPACTION,
     ),
-    ("a search", request(user("find"), tools=[SEARCH], tool_choice={"type": "auto"}), RequestKind.WEB_SEARCH),
+    (
+        "a search",
+        request(user("Perform a web search for the query: kůň\n?"), tools=[SEARCH], tool_choice={"type": "auto"}),
+        RequestKind.WEB_SEARCH,
+    ),
+    ("a question that may be searched for", request(user("Who won?"), tools=[SEARCH]), RequestKind.MAIN),
     ("a web page", request(user("Web page content: …"), tools=[]), RequestKind.HELPER),
     (
         "a finished subagent",

@@ -11,7 +11,7 @@ from neuroflow_proxy.models.learned import Learned
 from neuroflow_proxy.models.profiles import GENERIC, ToolIds
 from neuroflow_proxy.translate.request import ChatRequest, to_chat_request
 from neuroflow_proxy.translate.tool_ids import IdForge
-from neuroflow_proxy.translate.tools import read_tools, upstream_name
+from neuroflow_proxy.translate.tools import SearchTool, read_tools, upstream_name
 from tests.conversations import BASH, JSON, READ, assistant, request, tool_result, tool_use, user
 
 LONG = "mcp__a_server_with_a_long_name__a_rather_long_tool_name_that_goes_on_and_on_for_no_good_reason"
@@ -71,16 +71,36 @@ def test_of_two_tools_with_one_name_the_first_counts() -> None:
     assert translated(tools=[BASH, tool("Bash")]).tools == {"Bash": BASH["input_schema"]}
 
 
-def test_server_tools_are_not_sent_but_told_of() -> None:
-    search = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
+@pytest.mark.parametrize("dated", ["web_search_20250305", "web_search_20260209", "web_search_20991231"])
+def test_the_search_that_the_server_would_make_becomes_a_function(dated: str) -> None:
+    search = {
+        "type": dated,
+        "name": "web_search",
+        "max_uses": 8,
+        "allowed_domains": ["muni.cz"],
+        "user_location": {"type": "approximate", "city": "Brno", "country": "CZ"},
+    }
     made = translated(tools=[search, {**BASH, "type": "custom"}])
+    assert [function["function"]["name"] for function in made.body["tools"]] == ["web_search", "Bash"]
+    assert "Brno, CZ" in made.body["tools"][0]["function"]["description"]
+    assert made.search == SearchTool("web_search", 8, ("muni.cz",), ())
+
+
+def test_other_server_tools_are_not_sent() -> None:
+    made = translated(tools=[{"type": "code_execution_20250522", "name": "code_execution"}, BASH])
     assert [function["function"]["name"] for function in made.body["tools"]] == ["Bash"]
-    assert made.server_tools == (search,)
+    assert made.search is None
+
+
+def test_a_tool_of_the_clients_own_is_not_taken_for_the_servers() -> None:
+    made = translated(tools=[tool("web_search"), {"type": "web_search_20250305", "name": "web_search"}])
+    assert [function["function"]["name"] for function in made.body["tools"]] == ["web_search"]
+    assert made.search is None
 
 
 def test_nothing_dangles_where_no_tool_is_left() -> None:
-    search = {"type": "web_search_20250305", "name": "web_search"}
-    for tools in ([], [search]):
+    execution = {"type": "code_execution_20250522", "name": "code_execution"}
+    for tools in ([], [execution]):
         made = translated(tools=tools, tool_choice={"type": "any", "disable_parallel_tool_use": True})
         assert not made.body.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
 

@@ -6,11 +6,12 @@ knows what may follow a whole answer.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..errors import Kind, ProxyError, UpstreamError
 from ..provider.admission import Priority
 from ..settings import Settings
+from ..translate.message import MessageFold
 from ..translate.special import RequestKind, request_kind
 from ..translate.tiers import resolve_model
 from ..wire.messages_api import JSON
@@ -19,6 +20,7 @@ from .asgi import Headers, Receive, Send
 from .asking import Asking
 from .body import ClientGone
 from .going_on import Continuation, SecondTry, answer_whole
+from .searching import SearchLoop
 from .state import ProxyState
 from .stats import Served
 from .waiting import until_client_is_gone
@@ -41,6 +43,11 @@ class Exchange:
         self._is_turn = priority is Priority.TURN
         self._asking = Asking(state, settings, body, models, priority)
         self._continuations: list[Continuation] = [SecondTry()] if settings.second_try else []
+        self._heard: MessageFold | None = None
+        search = self._asking.question.request.search
+        if search is not None:
+            self._heard = MessageFold()
+            self._continuations.insert(0, SearchLoop(settings, body, search, self._heard))
 
     async def answer(self, receive: Receive, send: Send) -> None:
         """Write the answer. Stops asking the provider as soon as the client is gone."""
@@ -56,8 +63,14 @@ class Exchange:
 
     async def _work(self, send: Send, out: Output) -> str:
         stream = self._asking.stream
+
+        async def write(events: Sequence[JSON]) -> None:
+            if self._heard is not None:
+                self._heard.feed(events)
+            await out.write(events)
+
         try:
-            await answer_whole(self._asking, self._body, self._continuations, out.write)
+            await answer_whole(self._asking, self._body, self._continuations, write)
             await out.write(stream.end())
             await out.end()
         except Exception as caught:

@@ -74,5 +74,7 @@ class Question:
             names=request.tool_names,
             known_ids=request.known_ids,
             stop_sequences=request.stop_sequences,
+            server_tools=(request.search.name,) if request.search else (),
             opens_in_thought=self.profile.opens_in_thought and request.thinks,
+            form=request.form,
         )

@@ -39,6 +39,8 @@ _KNOWN_FIELDS: dict[str, frozenset[str]] = {
     "tool_use": frozenset({"id", "name", "input", "caller"}),
     "thinking": frozenset({"thinking", "signature"}),
     "redacted_thinking": frozenset({"data"}),
+    "server_tool_use": frozenset({"id", "name", "input", "caller"}),
+    "web_search_tool_result": frozenset({"tool_use_id", "content", "caller"}),
 }
 _ALWAYS_KNOWN = frozenset({"type", "cache_control"})
 

@@ -25,10 +25,11 @@ class _State(Enum):
     TEXT = auto()
     THINKING = auto()
     TOOL_USE = auto()
+    WHOLE = auto()
     ENDED = auto()
 
 
-_IN_A_BLOCK = (_State.TEXT, _State.THINKING, _State.TOOL_USE)
+_IN_A_BLOCK = (_State.TEXT, _State.THINKING, _State.TOOL_USE, _State.WHOLE)
 
 
 class MessageEmitter:
@@ -74,6 +75,23 @@ class MessageEmitter:
         self._characters += len(name)
         self._events.append(api.tool_use_block_start(self._index, tool_use_id, name))
 
+    def open_server_tool_use(self, tool_use_id: str, name: str) -> None:
+        self._open(_State.TOOL_USE)
+        self._characters += len(name)
+        self._events.append(api.server_tool_use_block_start(self._index, tool_use_id, name))
+
+    def whole_block(self, block: JSON) -> None:
+        """A block that has no deltas: the result of a server tool."""
+        self._open(_State.WHOLE)
+        self._events.append(api.whole_block_start(self._index, block))
+        self.close()
+
+    def citation(self, citation: JSON) -> None:
+        """Say what the open block of text quotes."""
+        if self._state is not _State.TEXT:
+            raise StreamStateError(f"a citation in state {self._state.name}")
+        self._events.append(api.citations_delta(self._index, citation))
+
     def delta(self, piece: str) -> None:
         """Add a piece to the open block: text, thinking, or the JSON text of a tool's input."""
         match self._state:
@@ -97,14 +115,27 @@ class MessageEmitter:
         self._events.append(api.content_block_stop(self._index))
         self._state = _State.BETWEEN
 
-    def end(self, stop_reason: StopReason, stop_sequence: str | None, usage: Usage | None) -> None:
-        """End the answer. Without `usage` from the provider the counts are estimates, never zero."""
+    def end(
+        self,
+        stop_reason: StopReason,
+        stop_sequence: str | None,
+        usage: Usage | None,
+        *,
+        searches: int | None = None,
+    ) -> None:
+        """End the answer. Without `usage` from the provider the counts are estimates, never zero.
+
+        `searches` is the number of web searches that were made here; None where there could be none.
+        """
         if self._state in _IN_A_BLOCK:
             raise StreamStateError("end inside a block")
         self._start()
         if usage is None:
             usage = Usage(input_tokens=self._input_tokens, output_tokens=max(1, self._characters // 4))
-        self._events.append(api.message_delta(stop_reason, stop_sequence, to_messages_usage(usage)))
+        counts = to_messages_usage(usage)
+        if searches is not None:
+            counts["server_tool_use"] = {"web_search_requests": searches}
+        self._events.append(api.message_delta(stop_reason, stop_sequence, counts))
         self._events.append(api.message_stop())
         self._state = _State.ENDED
 

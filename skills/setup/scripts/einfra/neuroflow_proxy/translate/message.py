@@ -19,7 +19,7 @@ class MessageFold:
         for event in events:
             match event["type"]:
                 case "message_start":
-                    self._message = event["message"]
+                    self._message = {**event["message"], "content": []}
                 case "content_block_start":
                     self._block, self._pieces = dict(event["content_block"]), []
                 case "content_block_delta":
@@ -44,6 +44,8 @@ class MessageFold:
                 self._pieces.append(delta["thinking"])
             case "input_json_delta":
                 self._pieces.append(delta["partial_json"])
+            case "citations_delta":
+                self._block.setdefault("citations", []).append(delta["citation"])
             case "signature_delta":
                 self._block["signature"] = delta["signature"]
 
@@ -54,7 +56,7 @@ class MessageFold:
                 self._block["text"] = whole
             case "thinking":
                 self._block["thinking"] = whole
-            case "tool_use":
+            case "tool_use" | "server_tool_use":
                 self._block["input"] = _input(whole)
         self.message["content"].append(self._block)
 

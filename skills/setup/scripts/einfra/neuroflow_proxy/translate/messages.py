@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 from ..errors import RequestError
 from ..models.profiles import Profile, Replay
 from ..wire.codec import dumps_text
+from ..wire.web_search import RESULT_TYPE, words_of
 from .content import ContentReader, Image, Piece, as_content, as_text, block_type, server_tool_text
-from .fields import a_string, an_array, an_object, complaint, encodable_json, missing, refuse_depth
+from .fields import a_string, an_array, an_object, complaint, encodable, encodable_json, missing, refuse_depth
 from .texts import block_texts, joined
 from .tool_ids import IdForge
 from .tools import upstream_name
@@ -63,10 +64,19 @@ class Conversation:
 
 
 def read_conversation(
-    body: dict[str, Any], *, profile: Profile, replay: Replay, reasoning_required: bool, reader: ContentReader
+    body: dict[str, Any],
+    *,
+    profile: Profile,
+    replay: Replay,
+    reasoning_required: bool,
+    reader: ContentReader,
+    search_name: str | None = None,
 ) -> Conversation:
-    """Translate `messages`. `replay` and `reasoning_required` say how reasoning is sent back in this request."""
-    writer = _Writer(profile, replay, reasoning_required, reader)
+    """Translate `messages`. `replay` and `reasoning_required` say how reasoning is sent back in this request.
+
+    `search_name` is the client's name for the server tool `web_search`, if the model has it.
+    """
+    writer = _Writer(profile, replay, reasoning_required, reader, search_name)
     for role, turn in _turns(body, writer.conversation.leading_system, reader.ignored):
         if role == "assistant":
             writer.assistant_turn(turn)
@@ -135,12 +145,15 @@ def _blocks(message: _Message) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 class _Writer:
-    def __init__(self, profile: Profile, replay: Replay, reasoning_required: bool, reader: ContentReader) -> None:
+    def __init__(
+        self, profile: Profile, replay: Replay, reasoning_required: bool, reader: ContentReader, search_name: str | None
+    ) -> None:
         self.conversation = Conversation()
         self._profile = profile
         self._replay = replay
         self._reasoning_required = reasoning_required
         self._reader = reader
+        self._search_name = search_name
         self._forge = IdForge(profile.tool_ids)
         self._unanswered: list[_Call] = []
         self._shown: list[Piece] = []
@@ -151,10 +164,18 @@ class _Writer:
         texts: list[str] = []
         reasoning: list[str] = []
         calls: list[dict[str, Any]] = []
+        found: dict[str, str] = {}  # what server tools have answered, by the client's id of the call
         for message in turn:
             said: list[str] = []
             thought: list[str] = []
             for block, path in _blocks(message):
+                is_answered = all(call.client_id in found for call in self._unanswered)
+                if found and is_answered and block.get("type") != RESULT_TYPE:
+                    # The model was asked anew with what was found, and has said the rest in another answer.
+                    texts.append("".join(said))
+                    reasoning.append("".join(thought))
+                    self._server_round(texts, reasoning, calls, found)
+                    texts, reasoning, calls, found, said, thought = [], [], [], {}, [], []
                 match block_type(block, path, self._reader.ignored):
                     case "text":
                         said.append(a_string(block, "text", path))
@@ -164,12 +185,28 @@ class _Writer:
                         calls.append(self._tool_call(block, path))
                     case "redacted_thinking":
                         pass
+                    case "server_tool_use" if block.get("name") == self._search_name:
+                        calls.append(self._tool_call(block, path))
+                    case kind if kind == RESULT_TYPE and self._waits_for(block.get("tool_use_id")):
+                        found[a_string(block, "tool_use_id", path)] = encodable(words_of(block))
                     case _:
                         said += filter(None, [server_tool_text(block, path)])
             # Blocks of one answer are one text that was cut at a call or a thought, so nothing stands between them.
             texts.append("".join(said))
             reasoning.append("".join(thought))
+        self._server_round(texts, reasoning, calls, found)
+
+    def _server_round(
+        self, texts: list[str], reasoning: list[str], calls: list[dict[str, Any]], found: dict[str, str]
+    ) -> None:
+        """Add one answer of the model's, and what server tools have answered to its calls."""
         self._add(self._assistant_message(joined(texts), joined(reasoning), calls))
+        for call in [call for call in self._unanswered if call.client_id in found]:
+            self._unanswered.remove(call)
+            self._add({"role": "tool", "tool_call_id": call.upstream_id, "content": found[call.client_id]})
+
+    def _waits_for(self, client_id: Any) -> bool:
+        return any(call.client_id == client_id for call in self._unanswered)
 
     def _tool_call(self, block: dict[str, Any], path: str) -> dict[str, Any]:
         client_id = a_string(block, "id", path)

@@ -23,7 +23,7 @@ from .special import RequestKind, request_kind
 from .system import system_texts
 from .texts import joined
 from .thinking import plan_thinking
-from .tools import read_tools, tool_choice_fields
+from .tools import SearchTool, read_tools, tool_choice_fields
 
 # fmt: off
 _TRANSLATED = frozenset(
@@ -55,13 +55,16 @@ class ChatRequest:
     """Upstream tool name to the schema as the client declared it."""
     tool_names: Mapping[str, str]
     """Upstream tool name to the client's."""
-    server_tools: tuple[dict[str, Any], ...]
+    search: SearchTool | None
+    """The server tool `web_search`, if the model was given it."""
     known_ids: frozenset[str]
     """The client's ids of all tool calls in the history; new ones must differ."""
     stop_sequences: tuple[str, ...]
     """Those that the provider was not told of and that we must enforce."""
     stream: bool
     """True if the client wants a stream; the provider is always asked for one."""
+    form: Any
+    """The schema that the answer's text is to fulfil, or None."""
     thinks: bool
     """True if the model is expected to reason before it answers."""
     ignored: Counter[str]
@@ -122,6 +125,7 @@ def _to_chat_request(
         reader=ContentReader(
             sees_images=profile.sees_images is not False and not learned.no_images, read_pdf=read_pdf, ignored=ignored
         ),
+        search_name=tools.search.name if tools.search else None,
     )
     # Servers look for stop sequences in the reasoning as well, and would end the answer before it has begun.
     provider_stops = "stop" in profile.params - learned.dropped_params and not thinking.is_on
@@ -150,10 +154,11 @@ def _to_chat_request(
         kind=kind,
         tools=tools.schemas,
         tool_names=tools.names,
-        server_tools=tools.server_tools,
+        search=tools.search,
         known_ids=frozenset(conversation.known_ids),
         stop_sequences=enforced,
         stream=body.get("stream") is True,
+        form=varying["response_format"]["json_schema"]["schema"] if "response_format" in varying else None,
         thinks=thinking.is_on,
         ignored=ignored,
     )

@@ -18,8 +18,9 @@ from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON, StopReason
 from ..wire.sse import Event, SSEDecoder
 from .emitter import MessageEmitter
+from .form import FormText
 from .reader import ChunkReader
-from .sequencer import BlockSequencer
+from .sequencer import BlockSequencer, ServerCall
 from .stop_sequences import StopSequences
 from .tool_calls import ToolNames, ToolUseIds
 
@@ -45,7 +46,11 @@ class ResponseContext:
     names: Mapping[str, str] = field(default_factory=dict)
     known_ids: Collection[str] = ()
     stop_sequences: Sequence[str] = ()
+    server_tools: Collection[str] = ()
+    """The client's names of tools that we are to run."""
     opens_in_thought: bool = False
+    form: JSON | None = None
+    """The schema that the answer's text is to fulfil, if any."""
 
 
 class ResponseStream:
@@ -64,7 +69,12 @@ class ResponseStream:
             names=ToolNames(context.names),
             ids=ToolUseIds(context.known_ids, context.mint_tool_use_id),
             counts=self._counts,
+            server_tools=context.server_tools,
         )
+        self.searches: int | None = 0 if context.server_tools else None
+        """How many web searches were made for this answer; None where there could be none."""
+        self._has_cut_a_call = False
+        self._is_paused = False
         self._begin()
 
     def restart(self, context: ResponseContext) -> None:
@@ -81,6 +91,7 @@ class ResponseStream:
         self._decoder = SSEDecoder()
         self._reader = ChunkReader()
         self._rescue = Rescue(self._context.schemas, opens_in_thought=self._context.opens_in_thought)
+        self._form = None if self._context.form is None else FormText(self._context.form)
         self._stops = StopSequences(self._context.stop_sequences)
         self._body: bytearray | None = None  # the answer so far, where it is no event stream
         self._sniffed = False
@@ -113,6 +124,11 @@ class ResponseStream:
     def progress(self) -> tuple[int, int]:
         """Differs after every event about content: equal values mean that nothing was said between them."""
         return self._emitter.progress
+
+    @property
+    def has_client_calls(self) -> bool:
+        """Whether the client has tools to run."""
+        return self._sequencer.tool_use_count > 0
 
     @property
     def amount_said(self) -> int:
@@ -161,17 +177,36 @@ class ResponseStream:
     def end(self) -> list[JSON]:
         """End the answer, after `settle`."""
         finish = self._finish or Finish("")
-        has_cut_a_call = self._sequencer.finish(cut_off=finish.reason in _LENGTH)
+        self._close_blocks()
         stop_sequence = self._stops.matched or finish.stop_sequence
         stop_reason: StopReason
-        if self._sequencer.tool_use_count and not has_cut_a_call:
+        if self._sequencer.tool_use_count and not self._has_cut_a_call:
             stop_reason, stop_sequence = "tool_use", None
+        elif self._is_paused:
+            stop_reason, stop_sequence = "pause_turn", None
         else:
             stop_reason = to_stop_reason(finish.reason, stop_sequence)
         if stop_reason != "stop_sequence":
             stop_sequence = None
-        self._emitter.end(stop_reason, stop_sequence, self.usage)
+        self._emitter.end(stop_reason, stop_sequence, self.usage, searches=self.searches)
         return self._emitter.take()
+
+    def take_server_calls(self) -> tuple[list[JSON], list[ServerCall]]:
+        """After `settle`: the events that close what was said, and the calls that we are to run, if they are whole."""
+        self._close_blocks()
+        calls = [] if self._has_cut_a_call else list(self._sequencer.server_calls)
+        self._sequencer.server_calls.clear()
+        return self._emitter.take(), calls
+
+    def server_results(self, blocks: Iterable[JSON]) -> list[JSON]:
+        """Blocks with what those calls have led to."""
+        for block in blocks:
+            self._emitter.whole_block(block)
+        return self._emitter.take()
+
+    def pause(self) -> None:
+        """The answer ends here, but not the turn: the client may send it back and have it go on."""
+        self._is_paused = True
 
     def finish(self) -> list[JSON]:
         """`settle`, and `end` unless there was a failure."""
@@ -184,6 +219,10 @@ class ResponseStream:
         self._sequencer.break_off()
         self._emitter.fail(error_type, message)
         return self._emitter.take()
+
+    def _close_blocks(self) -> None:
+        reason = self._finish.reason if self._finish else ""
+        self._has_cut_a_call |= self._sequencer.finish(cut_off=reason in _LENGTH)
 
     def _sniff(self, data: bytes) -> bytes:
         """Tell an event stream from a JSON body or a page of HTML by its first byte; content types lie."""
@@ -214,9 +253,13 @@ class ResponseStream:
         for event in events:
             if self._done:
                 break
-            fragments += self._read_event(event)
+            prose = self._reader.prose(event.data) if event.name != "error" else None
+            if prose is not None:
+                fragments.append(prose)
+            else:
+                fragments += self._read_event(event)
         if fragments:
-            self._pass_on(self._rescue.feed(joined(fragments)))
+            self._pass_on(self._rescue.feed(fragments))
 
     def _read_event(self, event: Event) -> Sequence[Fragment]:
         if event.data.strip() == b"[DONE]":
@@ -228,11 +271,11 @@ class ResponseStream:
             return (_BAD_CHUNK,) if event.data.lstrip().startswith(b"{") else ()  # else a keep-alive in words
         return (Failure(chunk),) if event.name == "error" else self._reader.feed(chunk)
 
-    def _pass_on(self, fragments: list[Fragment]) -> None:
+    def _pass_on(self, fragments: Sequence[Fragment]) -> None:
         for fragment in fragments:
             match fragment:
                 case Text(text):
-                    passed = self._stops.feed(text)
+                    passed = self._stops.feed(self._form.feed(text) if self._form else text)
                     if passed:
                         self._sequencer.text(passed)
                     if self._stops.matched is not None:
@@ -255,31 +298,12 @@ class ResponseStream:
                     self.count("errors_after_finish")
 
     def _release_held_text(self) -> None:
-        held = self._stops.finish()
+        form, is_unwrapped = self._form.finish() if self._form else ("", False)
+        if is_unwrapped:
+            self.count("forms_unwrapped")
+        held = self._stops.feed(form) + self._stops.finish()
         if held:
             self._sequencer.text(held)
-
-
-def joined(fragments: Iterable[Fragment]) -> list[Fragment]:
-    """The same with neighbouring pieces of text, and of reasoning, put together."""
-    out: list[Fragment] = []
-    pieces: list[str] = []
-    kind: type[Text] | type[Reasoning] = Text
-    for fragment in fragments:
-        if isinstance(fragment, Text | Reasoning):
-            if pieces and type(fragment) is not kind:
-                out.append(kind("".join(pieces)))
-                pieces.clear()
-            kind = type(fragment)
-            pieces.append(fragment.text)
-            continue
-        if pieces:
-            out.append(kind("".join(pieces)))
-            pieces.clear()
-        out.append(fragment)
-    if pieces:
-        out.append(kind("".join(pieces)))
-    return out
 
 
 def to_stop_reason(finish_reason: str, stop_sequence: str | None) -> StopReason:

@@ -6,7 +6,8 @@ object and something else has begun, or when the answer ends.
 """
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from ..fragments import ToolCall
 from ..rescue.arguments import ArgumentsStream
@@ -51,6 +52,15 @@ class _Prose:
         self._emitter.close()
 
 
+@dataclass(slots=True)
+class ServerCall:
+    """A call of a tool that the server runs itself, with the client's id and name. `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str = ""
+
+
 class _Call:
     """One tool call: its name is complete when its arguments begin."""
 
@@ -64,6 +74,7 @@ class _Call:
         self.is_shown = False
         self._pieces: list[str] = []
         self._arguments: ArgumentsStream | None = None
+        self._server_call: ServerCall | None = None
 
     @property
     def is_done(self) -> bool:
@@ -93,6 +104,8 @@ class _Call:
         if text:
             self._open()
             self._owner.emitter.delta(text)
+            if self._server_call is not None:
+                self._server_call.arguments += text
 
     def close(self, *, cut_off: bool) -> None:
         """End the call. Cut off before its arguments began, it is no call: it would run with none."""
@@ -108,15 +121,25 @@ class _Call:
         self._owner.emitter.close()
 
     def _open(self) -> None:
-        if not self.is_shown:
-            self.is_shown = True
-            self._owner.tool_use_count += 1
-            names = self._owner.names
-            self._owner.emitter.open_tool_use(self._owner.ids.choose(self._id), names.resolve(self._name))
+        if self.is_shown:
+            return
+        self.is_shown = True
+        owner = self._owner
+        name = owner.names.resolve(self._name)
+        if name in owner.server_tools:
+            self._server_call = ServerCall(f"srv{owner.ids.choose('')}", name)
+            owner.server_calls.append(self._server_call)
+            owner.emitter.open_server_tool_use(self._server_call.id, name)
+        else:
+            owner.tool_use_count += 1
+            owner.emitter.open_tool_use(owner.ids.choose(self._id), name)
 
 
 class BlockSequencer:
-    """Drives the emitter. `schemas` holds the declared tools' schemas by the name that was sent upstream."""
+    """Drives the emitter. `schemas` holds the declared tools' schemas by the name that was sent upstream.
+
+    `server_tools` are the client's names of those tools that the client expects the server to run itself.
+    """
 
     def __init__(
         self,
@@ -126,12 +149,16 @@ class BlockSequencer:
         names: ToolNames,
         ids: ToolUseIds,
         counts: Counter[str],
+        server_tools: Collection[str] = (),
     ) -> None:
         self.emitter = emitter
         self.names = names
         self.ids = ids
         self.counts = counts
         self.tool_use_count = 0
+        self.server_tools = server_tools
+        self.server_calls: list[ServerCall] = []
+        """What this server is to run, in order; whoever has run it takes it out."""
         self.amount_said = 0
         self.text_tail = ""
         """The end of what has been said so far, long enough to see how it ends."""

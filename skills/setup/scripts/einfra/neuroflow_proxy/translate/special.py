@@ -4,8 +4,11 @@ Claude Code sends a handful of requests beside the conversation (wire page, sect
 wording is not, so words decide only where there is nothing else.
 """
 
+import re
 from enum import StrEnum
 from typing import Any
+
+from ..wire.web_search import is_search_tool
 
 
 class RequestKind(StrEnum):
@@ -22,7 +25,7 @@ class RequestKind(StrEnum):
     COMPACTION = "compaction"
     """The conversation so far, and the wish for a summary of it."""
     WEB_SEARCH = "web_search"
-    """One search; the only tool is the server tool `web_search`."""
+    """One search that Claude Code wants made, in so many words; no model is needed for it."""
     HELPER = "helper"
     """A short text on given words, without tools: an answer from a web page, a label."""
 
@@ -39,6 +42,7 @@ class RequestKind(StrEnum):
 
 _VERDICT_ENDS = frozenset({"</block>", "</severity>"})
 _TRANSCRIPT = "<transcript>"
+_SEARCH_REQUEST = re.compile(r"Perform a web search for the query: (?P<query>.+)", re.DOTALL)
 _SUMMARY_WORDS = ("<analysis>", "<summary>")
 
 
@@ -46,7 +50,7 @@ def request_kind(body: dict[str, Any]) -> RequestKind:
     """The kind of a Messages request. Never fails: what cannot be read is `MAIN`, and is complained of elsewhere."""
     tools = body.get("tools")
     if isinstance(tools, list) and tools:
-        if all(isinstance(tool, dict) and str(tool.get("type")).startswith("web_search_") for tool in tools):
+        if search_query(body) is not None:
             return RequestKind.WEB_SEARCH
         return RequestKind.COMPACTION if _wants_summary(body) else RequestKind.MAIN
     if body.get("max_tokens") == 1:
@@ -59,6 +63,19 @@ def request_kind(body: dict[str, Any]) -> RequestKind:
         return RequestKind.COMPACTION
     # Claude Code's helpers say `tools: []`; clients that just chat leave the field out.
     return RequestKind.MAIN if tools is None else RequestKind.HELPER
+
+
+def search_query(body: dict[str, Any]) -> str | None:
+    """The words to search the web for, where that is all that is asked; None in any other request.
+
+    Whoever gives the server tool alone but asks something else wants a model's answer, as with any other tool.
+    """
+    tools, messages = body.get("tools"), body.get("messages")
+    if not (isinstance(tools, list) and tools and all(is_search_tool(tool) for tool in tools)):
+        return None
+    texts = _last_user_texts(body) if isinstance(messages, list) and len(messages) == 1 else []
+    asked = _SEARCH_REQUEST.fullmatch(texts[-1].strip()) if texts else None
+    return asked["query"] if asked else None
 
 
 def output_format(body: dict[str, Any]) -> Any:

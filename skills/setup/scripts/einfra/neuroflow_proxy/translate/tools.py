@@ -8,12 +8,27 @@ from hashlib import sha256
 from typing import Any
 
 from ..errors import RequestError
-from .fields import a_string, an_array, an_object, objects, optional_object, optional_string
+from ..wire.web_search import is_search_tool
+from .fields import (
+    a_string,
+    an_array,
+    an_object,
+    objects,
+    optional_integer,
+    optional_object,
+    optional_string,
+    strings,
+)
 from .tool_schema import to_parameters
 
 DEFERRED_PLACEHOLDER = "DeferredToolPlaceholder"
 """A tool that Claude Code declares never to be called, while others wait to be loaded (wire page, 2.4)."""
 
+SEARCH_SCHEMA = {
+    "type": "object",
+    "properties": {"query": {"type": "string", "description": "What to search for"}},
+    "required": ["query"],
+}
 _FIT_TO_PASS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _KNOWN_FIELDS = frozenset(
     {"name", "description", "input_schema", "type", "cache_control", "defer_loading", "eager_input_streaming", "strict"}
@@ -35,6 +50,17 @@ def upstream_name(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchTool:
+    """What the client has said of the server tool `web_search`."""
+
+    name: str
+    """The client's name of it, and the function's."""
+    max_uses: int | None
+    allowed_domains: tuple[str, ...]
+    blocked_domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tools:
     """The tools of one request."""
 
@@ -44,8 +70,8 @@ class Tools:
     """Upstream name to the schema as the client declared it."""
     names: Mapping[str, str]
     """Upstream name to the client's name."""
-    server_tools: tuple[dict[str, Any], ...]
-    """Tools that the Messages API's server would have run itself; never sent as functions."""
+    search: SearchTool | None
+    """The server tool `web_search`, if the model may use it: the function in its place is ours to run."""
 
 
 def read_tools(body: dict[str, Any], ignored: Counter[str], *, plain: bool = False) -> Tools:
@@ -56,14 +82,18 @@ def read_tools(body: dict[str, Any], ignored: Counter[str], *, plain: bool = Fal
     functions: list[dict[str, Any]] = []
     schemas: dict[str, Any] = {}
     names: dict[str, str] = {}
-    server_tools: list[dict[str, Any]] = []
+    search: SearchTool | None = None
     for tool, path in _in_stable_order(body):
         name = a_string(tool, "name", path)
-        if optional_string(tool, "type", path) not in (None, "custom"):
-            server_tools.append(tool)
-            continue
         upstream = upstream_name(name)
         if upstream in names or name == DEFERRED_PLACEHOLDER:
+            continue
+        if is_search_tool(tool):
+            search = _search_tool(tool, name, path)
+            functions.append(_search_function(upstream, tool))
+            schemas[upstream], names[upstream] = SEARCH_SCHEMA, name
+            continue
+        if optional_string(tool, "type", path) not in (None, "custom"):
             continue
         schema = optional_object(tool, "input_schema", path)
         ignored.update(f"tools.{key[:60]}" for key in tool.keys() - _KNOWN_FIELDS)
@@ -75,7 +105,34 @@ def read_tools(body: dict[str, Any], ignored: Counter[str], *, plain: bool = Fal
         functions.append({"type": "function", "function": function})
         schemas[upstream] = schema
         names[upstream] = name
-    return Tools(functions, schemas, names, tuple(server_tools))
+    return Tools(functions, schemas, names, search)
+
+
+def read_search_tool(body: dict[str, Any]) -> SearchTool:
+    """The server tool of a request that has no other. Raises `RequestError`."""
+    tool = an_object(an_array(body.get("tools"), "tools")[0], "tools.0")
+    return _search_tool(tool, a_string(tool, "name", "tools.0"), "tools.0")
+
+
+def _search_tool(tool: dict[str, Any], name: str, path: str) -> SearchTool:
+    return SearchTool(
+        name=name,
+        max_uses=optional_integer(tool, "max_uses", path, least=0),
+        allowed_domains=tuple(strings(tool.get("allowed_domains"), f"{path}.allowed_domains")),
+        blocked_domains=tuple(strings(tool.get("blocked_domains"), f"{path}.blocked_domains")),
+    )
+
+
+def _search_function(upstream: str, tool: dict[str, Any]) -> dict[str, Any]:
+    """The server tool as a function; where the user is belongs to the words, for the model to use in its query."""
+    description = "Search the web. Returns titles, addresses and excerpts of pages."
+    location = tool.get("user_location")
+    if isinstance(location, dict):
+        places = [location.get(key) for key in ("city", "region", "country")]
+        place = ", ".join(place for place in places if isinstance(place, str) and place)
+        description += f" The user is in {place}." if place else ""
+    function = {"name": upstream, "description": description, "parameters": SEARCH_SCHEMA}
+    return {"type": "function", "function": function}
 
 
 def _in_stable_order(body: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:

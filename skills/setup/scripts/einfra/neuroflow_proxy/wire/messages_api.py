@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 JSON = dict[str, Any]
 
-StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal", "model_context_window_exceeded"]
+StopReason = Literal[
+    "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded"
+]
 
 # The signature that closes each of our thinking blocks. Clients demand one and send it back unseen; ours can be told
 # from a real one. It is base64, as theirs are, for "neuroflow-proxy".
@@ -45,6 +47,16 @@ def tool_use_block_start(index: int, tool_use_id: str, name: str) -> JSON:
     return {"type": "content_block_start", "index": index, "content_block": block}
 
 
+def server_tool_use_block_start(index: int, tool_use_id: str, name: str) -> JSON:
+    block = {"type": "server_tool_use", "id": tool_use_id, "name": name, "input": {}}
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def whole_block_start(index: int, block: JSON) -> JSON:
+    """For blocks that have no deltas: results of server tools."""
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
 def text_delta(index: int, text: str) -> JSON:
     return {"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": text}}
 
@@ -59,6 +71,11 @@ def signature_delta(index: int, signature: str) -> JSON:
 
 def input_json_delta(index: int, partial_json: str) -> JSON:
     delta = {"type": "input_json_delta", "partial_json": partial_json}
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def citations_delta(index: int, citation: JSON) -> JSON:
+    delta = {"type": "citations_delta", "citation": citation}
     return {"type": "content_block_delta", "index": index, "delta": delta}
 
 
