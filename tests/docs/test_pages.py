@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from neuroflow_proxy.settings import VARIABLES, parse_section
+from tests.docs.commands import PAGES
 from tests.docs.pages import ROOT, is_up_to_date, presets_table, settings_table, variables_table
 
 SETTINGS = ROOT / "skills" / "setup" / "scripts" / "einfra" / "neuroflow_proxy" / "settings.py"
@@ -42,6 +43,26 @@ def test_the_data_that_the_page_of_the_providers_names_are_there() -> None:
     assert [
         name for name, file in named if not re.search(rf"(?m)^{name}\b", (SETTINGS.parent / file).read_text())
     ] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_inside_the_repository_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"https?:", link)]
+    wrong = []
+    for link in links:
+        name, _, heading = link.partition("#")
+        target = (ROOT / page).parent / name if name else ROOT / page
+        is_there = target.exists() and (not heading or heading in headings(target.read_text("utf-8")))
+        wrong += [] if is_there else [link]
+    assert wrong == []
+
+
+def headings(text: str) -> set[str]:
+    """What headings are called in links."""
+    return {
+        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in re.findall(r"(?m)^#+ (.*)", text)
+    }
 
 
 def test_the_example_of_the_configuration_is_one_that_is_taken() -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import skills_ref
 
+from neuroflow_proxy.setup.keys import OPENAI_VARIABLE
+from neuroflow_proxy.setup.presets import PRESETS
+
 ROOT = Path(__file__).parents[2]
 PORTABLE, OURS = ROOT / "SKILL.md", ROOT / "skills" / "setup" / "SKILL.md"
 
@@ -38,6 +41,13 @@ def test_the_setup_skill_is_valid_where_it_is() -> None:
 def test_a_skill_that_starts_a_server_waits_to_be_asked(skill: Path) -> None:
     """Claude Code's `disable-model-invocation` would say it harder, but the open standard refuses a file with it."""
     assert "Use when the person asks" in front_matter(skill)[0]["description"]
+
+
+@both
+def test_every_variable_that_may_hold_a_key_is_declared(skill: Path) -> None:
+    """Registries compare what a skill declares with what its scripts read."""
+    declared = re.findall(r"- name: (\w+)", front_matter(skill)[0]["metadata"])
+    assert set(declared) == {OPENAI_VARIABLE, *(name for preset in PRESETS for name in preset.variables)}
 
 
 @both
