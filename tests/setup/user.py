@@ -62,9 +62,16 @@ class User:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         return kept | {"HOME": str(self.home), "USERPROFILE": str(self.home), STARTER: "configure.py"}
 
-    def run(self, *arguments: str, stdin: str = "", cwd: Path | None = None, **env: str) -> Ran:
+    def run(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        cwd: Path | None = None,
+        command: Sequence[str] = COMMAND,
+        **env: str,
+    ) -> Ran:
         finished = subprocess.run(
-            [*COMMAND, *arguments],
+            [*command, *arguments],
             cwd=cwd or self.project,
             env=self.env | env,
             input=stdin,

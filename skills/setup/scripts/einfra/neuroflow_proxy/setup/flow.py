@@ -64,6 +64,11 @@ def answered(wishes: Wishes, place: Place, asker: Asker, voice: Voice) -> Plan:
     """Get all answers, and the provider's word that the key is good."""
     in_use = place.in_use()
     base_url = to_base_url(wishes.base_url) if wishes.base_url else asker.base_url(usual_base_url(place))
+    if wishes.mode == "direct" and not messages_url(base_url):
+        raise SettingsError(
+            f"{base_url} has no Messages API of its own, so Claude Code cannot ask it directly.",
+            hint="Leave --proxy-mode out: the proxy translates.",
+        )
     # What was chosen for one service says nothing about another.
     before = in_use[1] if in_use and in_use[1].base_url.rstrip("/") == base_url else None
     is_clear = sends_keys_in_the_clear(base_url)
@@ -206,13 +211,7 @@ def _path(wishes: Wishes, place: Place, asker: Asker) -> Path:
 
 
 def _way(wishes: Wishes, former: Mode, settings: Path, base_url: str, asker: Asker) -> Way:
-    """How Claude Code is connected, and to what. Raises `SettingsError` where there is nothing to be connected to."""
+    """How Claude Code is connected, and to what."""
     url = messages_url(base_url)
     mode = wishes.mode or former
-    way = Way(wishes.connect, mode) if wishes.connect else asker.way(settings, "" if wishes.mode else url, mode)
-    if way.mode == "direct" and not url:
-        raise SettingsError(
-            f"{base_url} has no Messages API of its own, so Claude Code cannot ask it directly.",
-            hint="Leave --proxy-mode out: the proxy translates.",
-        )
-    return way
+    return Way(wishes.connect, mode) if wishes.connect else asker.way(settings, "" if wishes.mode else url, mode)
