@@ -47,6 +47,7 @@ SECTION_SCHEMA: dict[str, Any] = {
         "api_key": {
             "type": "string",
             "default": "",
+            "writeOnly": True,
             "description": "The provider's API key. A secret: this file is for you alone.",
         },
         "model": {
@@ -124,6 +125,7 @@ SECTION_SCHEMA: dict[str, Any] = {
         "proxy_token": {
             "type": ["string", "null"],
             "default": None,
+            "writeOnly": True,
             "description": "Token that the local proxy demands from Claude Code. A secret.",
         },
     },

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..models.kinds import base_name, is_chat_model
+from ..models.profiles import Profile, profile_for
+from ..models.providers import adapted
 from ..settings import DEFAULT_MODEL
 from .service_status import Load
 
@@ -31,14 +33,15 @@ class Choice:
     id: str
     note: str
     mark: str
+    profile: Profile
     is_recommended: bool = False
     load: Load | None = None
 
 
-def offer(ids: Iterable[str], loads: Mapping[str, Load] = MappingProxyType({})) -> list[Choice]:
+def offer(ids: Iterable[str], loads: Mapping[str, Load] = MappingProxyType({}), *, base_url: str = "") -> list[Choice]:
     """The chat models among `ids`, best first for work with tools; the first is recommended if it is known at all.
 
-    `loads` is by id in lower case. A model that is down comes after all that are not.
+    `loads` is by id in lower case. `base_url` is the provider's: some cut the windows of models. A model that is down comes after all that are not.
     """
 
     def is_down(model: str) -> bool:
@@ -54,7 +57,8 @@ def offer(ids: Iterable[str], loads: Mapping[str, Load] = MappingProxyType({})) 
         is_recommended = is_first and (_is_known(model) or len(chat) == 1)
         note = "" if is_down(model) else _note(model, is_first=is_first, lack=lack)
         mark = "recommended" if is_recommended else _mark(model)
-        choices.append(Choice(model, note, mark, is_recommended, loads.get(model.lower())))
+        profile = adapted(profile_for(model), base_url)
+        choices.append(Choice(model, note, mark, profile, is_recommended, loads.get(model.lower())))
     return choices
 
 

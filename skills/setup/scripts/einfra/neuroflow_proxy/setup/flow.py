@@ -16,13 +16,14 @@ from .asker import Asker, Mode, SideModels, Way, Wishes
 from .catalog import Choice
 from .claude_settings import user_settings
 from .connect import Connect, is_newcomer, settings_file
-from .flowie import flowie_folder
+from .flowie import flowie_folder, refuse_secrets
 from .git_guard import keep_out_of_git
 from .instance import Instances, Started
 from .integrations import Scope, save_section
 from .json_file import parse, read_bytes
 from .keys import provider_name
 from .live_models import Listing, choices_of, working_key
+from .obstacle import obstacle
 from .place import Place
 from .presets import messages_url
 from .undo import Journal
@@ -98,6 +99,8 @@ def answered(wishes: Wishes, place: Place, asker: Asker, voice: Voice) -> Plan:
             hint="It is ~/.neuroflow/flowie, with sync.json in it. Leave --flowie out.",
         )
     is_shared = folder is not None and (asker.shares(folder) if wishes.shares is None else wishes.shares)
+    if folder and is_shared:
+        refuse_secrets(folder, key.value)
     answers: dict[str, object] = {
         "provider": provider,
         "base_url": base_url,
@@ -202,12 +205,18 @@ def _models(
 
 
 def _path(wishes: Wishes, place: Place, asker: Asker) -> Path:
-    """The file that the settings go to."""
+    """The file that the settings go to. Raises `SettingsError` if they cannot."""
     if wishes.scope is None and place.named:
-        return place.named
-    in_use, paths = place.in_use(), place.paths()
-    usual = Scope.MACHINE if in_use and in_use[0] == paths[Scope.MACHINE] else Scope.PROJECT
-    return paths[wishes.scope or asker.scope(usual, paths)]
+        path = place.named
+    else:
+        in_use, paths = place.in_use(), place.paths()
+        usual = Scope.MACHINE if in_use and in_use[0] == paths[Scope.MACHINE] else Scope.PROJECT
+        found = {scope: obstacle(paths[scope], env=place.env) for scope in Scope}
+        obstacles = {scope: problem for scope, problem in found.items() if problem}
+        path = paths[wishes.scope or asker.scope(usual, paths, obstacles)]
+    if problem := obstacle(path, env=place.env):
+        raise problem
+    return path
 
 
 def _way(wishes: Wishes, former: Mode, settings: Path, base_url: str, asker: Asker) -> Way:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import ProxyError, SettingsError
-from ..settings import INTEGRATIONS_NAME, SECTION, SECTION_SCHEMA, CustomLlm
+from ..settings import INTEGRATIONS_NAME, SECTION, SECTION_SCHEMA
 from .git import Git
 from .json_file import parse, read_bytes, section_of
 from .place import Place
@@ -17,10 +17,10 @@ from .undo import Journal, set_fields
 _SIGN = "sync.json"
 _MESSAGE = "Set the model service of Claude Code"
 _MESSAGE_BACK = "Take back the model service of Claude Code"
-# The port belongs to one machine.
-_SHARED = [
-    name for name, rule in SECTION_SCHEMA["properties"].items() if not rule.get("writeOnly") and name != "proxy_port"
-]
+_FIELDS = SECTION_SCHEMA["properties"]
+_SECRET = [name for name, rule in _FIELDS.items() if rule.get("writeOnly")]
+SHARED = [name for name in _FIELDS if name not in (*_SECRET, "proxy_port")]
+"""The fields that may leave this machine. The port could, too, but means nothing elsewhere."""
 
 
 def flowie_folder(place: Place) -> Path | None:
@@ -29,18 +29,19 @@ def flowie_folder(place: Place) -> Path | None:
     return folder if (folder / _SIGN).is_file() else None
 
 
-def share(folder: Path, answers: Mapping[str, object], section: CustomLlm, journal: Journal, place: Place) -> str:
-    """Write what is no secret into the folder's integrations file, and commit it. Returns what became of it, in words.
-
-    Raises `SettingsError` if the file holds the key or the token already: it is on its way to other machines.
-    """
+def refuse_secrets(folder: Path, key: str) -> None:
+    """Raise `SettingsError` if the folder's file holds a key already: it is on its way to other machines."""
     path = folder / INTEGRATIONS_NAME.name
-    secrets = [secret.encode() for secret in (section.api_key, section.proxy_token) if secret]
     written = read_bytes(path)
     kept = section_of(path, parse(path, written), SECTION)
-    if any(secret in written for secret in secrets) or any(kept.get(name) for name in ("api_key", "proxy_token")):
+    if any(kept.get(name) for name in _SECRET) or (key and key.encode() in written):
         raise SettingsError(f"{path} holds a key, and that folder is synced.", hint="Take the key out of it first.")
-    fields = {name: answers[name] for name in _SHARED if answers.get(name) is not None}
+
+
+def share(folder: Path, answers: Mapping[str, object], journal: Journal, place: Place) -> str:
+    """Write what is no secret into the folder's integrations file, and commit it. Returns what became of it."""
+    path = folder / INTEGRATIONS_NAME.name
+    fields = {name: answers[name] for name in SHARED if answers.get(name) is not None}
     is_changed = set_fields(path, journal, section=SECTION, fields=fields)
     problem = commit(path, _MESSAGE, place)
     if problem:

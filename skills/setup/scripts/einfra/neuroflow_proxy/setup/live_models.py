@@ -77,7 +77,7 @@ def choices_of(listing: Listing, base_url: str) -> list[Choice]:
     """What to choose from, with how it is now; nothing without a list. Raises `UpstreamError` if no model chats."""
     if listing.ids is None:
         return []
-    choices = offer(listing.ids, ask_loads(base_url))
+    choices = offer(listing.ids, ask_loads(base_url), base_url=base_url)
     if not choices:
         raise UpstreamError(
             f"{base_url} lists no model to talk to.", hint="See whether this key may use any.", kind=Kind.NOT_FOUND

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..models.profiles import GENERIC, profile_for
+from ..models.profiles import GENERIC
 from ..wire.messages_api import JSON
 from .catalog import Choice, is_up
 
@@ -38,8 +38,8 @@ def table(choices: Sequence[Choice], current: str | None, *, width: int | None =
         _Column("run", 3, lambda choice: _count(choice.load.running if choice.load else None)),
         _Column("wait", 2, lambda choice: _count(choice.load.waiting if choice.load else None)),
         _Column("window", 4, _window),
-        _Column("thinks", 6, lambda choice: "yes" if _thinks(choice.id) else ""),
-        _Column("sees", 5, lambda choice: "yes" if profile_for(choice.id).sees_images else ""),
+        _Column("thinks", 6, lambda choice: "yes" if _thinks(choice) else ""),
+        _Column("sees", 5, lambda choice: "yes" if choice.profile.sees_images else ""),
         _Column("", 0, mark),
     ]
     filled = [(column, [column.cell(choice) for choice in choices]) for column in columns]
@@ -55,12 +55,11 @@ def table(choices: Sequence[Choice], current: str | None, *, width: int | None =
 
 def facts(choice: Choice) -> JSON:
     """The same for programs; null where nothing is known."""
-    profile, load = profile_for(choice.id), choice.load
-    is_known = profile is not GENERIC
+    load, is_known = choice.load, _is_known(choice)
     return {
-        "context_window": profile.context_window if is_known else None,
-        "sees_images": profile.sees_images,
-        "reasons": _thinks(choice.id) if is_known else None,
+        "context_window": choice.profile.context_window if is_known else None,
+        "sees_images": choice.profile.sees_images,
+        "reasons": _thinks(choice) if is_known else None,
         "up": load.is_up if load else None,
         "running": load.running if load else None,
         "waiting": load.waiting if load else None,
@@ -91,10 +90,12 @@ def _count(number: int | None) -> str:
 
 
 def _window(choice: Choice) -> str:
-    profile = profile_for(choice.id)
-    return "" if profile is GENERIC else f"{profile.context_window // 1000}k"
+    return f"{choice.profile.context_window // 1000}k" if _is_known(choice) else ""
 
 
-def _thinks(model: str) -> bool:
-    profile = profile_for(model)
-    return bool(profile.thinking.on or profile.thinking.always)
+def _thinks(choice: Choice) -> bool:
+    return bool(choice.profile.thinking.on or choice.profile.thinking.always)
+
+
+def _is_known(choice: Choice) -> bool:
+    return choice.profile.family != GENERIC.family

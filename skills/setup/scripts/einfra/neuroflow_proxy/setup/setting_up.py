@@ -121,9 +121,8 @@ def _connected(
     journal = Journal(instances.state, plan.path)
     settings = settings_file(plan.path, place) if plan.connect is Connect.SETTINGS else None
     with instances.lock(plan.path):
-        shared = (
-            share(plan.flowie, {**plan.answers, "model": section.model}, section, journal, place) if plan.flowie else ""
-        )
+        shared_fields = {**plan.answers, "model": section.model}
+        shared = share(plan.flowie, shared_fields, journal, place) if plan.flowie else ""
         spared = state_file(place) if plan.skips_login and skip_login(journal, place) else None
         if settings:
             write_settings(settings, wanted, journal, place)
