@@ -29,6 +29,7 @@ NAMED = [told for page in PAGES for told in in_text(page)]
 # What is not run here: where it is, or why nowhere.
 ELSEWHERE = {
     r"claude": "tests/e2e/test_claude_code.py",
+    r"echo .* \| claude plugin configure .*": "tests/e2e/test_plugin.py",
     r"python3 scripts/demo": "tests/start/test_bootstrap.py",
     r"python3 scripts/check": "it is what runs all tests, this one too",
     r"uvx --from \./dist/\S+\.whl neuroflow-proxy setup": "tests/e2e/test_newcomer.py",

@@ -194,8 +194,9 @@ def test_a_session_starts_the_proxy_that_does_not_run_unless_that_is_turned_off(
 ) -> None:
     """As after the machine was started anew: settings are there, Claude Code is connected, and nobody listens."""
     repository = publish(tmp_path / "hub", somebody.session.home)
-    option = f"start_proxy={str(start_proxy).lower()}"
-    claude_plugin(somebody, "install", "neuroflow", "--marketplace", repository, "--config", option)
+    claude_plugin(somebody, "install", "neuroflow", "--marketplace", repository)
+    if not start_proxy:
+        claude_plugin(somebody, "configure", "neuroflow@neuroflow", "--values-stdin", told='{"start_proxy": "false"}')
     told = somebody.runs("setup", "--yes", "--no-proof", "--port", str(free_port()))
     psutil.Process(told["pid"]).kill()
     wait_until(lambda: ask_health(told["port"]) is None, "it is gone")
@@ -218,11 +219,12 @@ def test_the_status_line_shows_at_a_terminal_what_the_proxy_knows(somebody: Some
         terminal.see(" \N{MIDDLE DOT} since the start ")
 
 
-def claude_plugin(somebody: Somebody, *arguments: str) -> None:
+def claude_plugin(somebody: Somebody, *arguments: str, told: str = "") -> None:
     ran = subprocess.run(
         [install_claude(), "plugin", *arguments],
         cwd=somebody.session.project,
         env=somebody.env,
+        input=told,
         capture_output=True,
         text=True,
         timeout=120,
