@@ -44,6 +44,14 @@ def test_the_changelog_has_an_entry_for_this_version() -> None:
     assert re.search(rf"(?m)^## {re.escape(VERSION)}\b", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
 
 
+def test_every_script_that_a_hook_calls_is_in_the_plugin() -> None:
+    document = json.loads((ROOT / "hooks" / "hooks.json").read_text(encoding="utf-8"))
+    commands = [hook["command"] for one in document["hooks"]["SessionStart"] for hook in one["hooks"]]
+    scripts = [script for command in commands for script in re.findall(r'"\$\{CLAUDE_PLUGIN_ROOT\}/([^"]+)"', command)]
+    assert scripts
+    assert [script for script in scripts if not (ROOT / script).is_file()] == []
+
+
 @pytest.mark.parametrize("tag", [f"v{VERSION}", VERSION, "v99.0.0"])
 def test_a_release_is_refused_under_another_name_and_says_what_the_changelog_says(tag: str) -> None:
     ran = subprocess.run(

@@ -22,8 +22,9 @@ def status_line(place: Place, instances: Instances) -> Report:
     script = instances.state / _SCRIPT.name
     shutil.copyfile(_SCRIPT, script)
     # The interpreter below every virtual environment: it is still there when the environment of this run is not.
-    python = getattr(sys, "_base_executable", sys.executable)
-    command = shlex.join([python, "-I", "-S", script.as_posix()])
+    python = Path(getattr(sys, "_base_executable", sys.executable))
+    # Claude Code hands this to a POSIX shell on Windows too, where a backslash would be no separator.
+    command = shlex.join([python.as_posix(), "-I", "-S", script.as_posix()])
     settings = {"statusLine": {"type": "command", "command": command, "refreshInterval": _EVERY_S}}
     file = user_settings(place)
     return Report(
