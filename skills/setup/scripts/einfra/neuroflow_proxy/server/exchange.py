@@ -12,6 +12,7 @@ from ..errors import Kind, ProxyError, UpstreamError
 from ..provider.admission import Priority
 from ..settings import Settings
 from ..translate.message import MessageFold
+from ..translate.safeguards import wants_verdicts
 from ..translate.special import RequestKind, request_kind
 from ..translate.tiers import resolve_model
 from ..wire.messages_api import JSON
@@ -23,6 +24,7 @@ from .going_on import Continuation, SecondTry, answer_whole
 from .searching import SearchLoop
 from .state import ProxyState
 from .stats import Served
+from .verdicts import safeguard_results
 from .waiting import until_client_is_gone
 
 _log = logging.getLogger("neuroflow_proxy")
@@ -43,10 +45,11 @@ class Exchange:
         self._is_turn = priority is Priority.TURN
         self._asking = Asking(state, settings, body, models, priority)
         self._continuations: list[Continuation] = [SecondTry()] if settings.second_try else []
-        self._heard: MessageFold | None = None
+        self._wants_verdicts = wants_verdicts(body)
         search = self._asking.question.request.search
-        if search is not None:
-            self._heard = MessageFold()
+        # What was said, for those who go on from it or look at it.
+        self._heard = MessageFold() if search is not None or self._wants_verdicts else None
+        if search is not None and self._heard is not None:
             self._continuations.insert(0, SearchLoop(settings, body, search, self._heard))
 
     async def answer(self, receive: Receive, send: Send) -> None:
@@ -71,7 +74,8 @@ class Exchange:
 
         try:
             await answer_whole(self._asking, self._body, self._continuations, write)
-            await out.write(stream.end())
+            await write(stream.close_blocks())
+            await out.write(stream.end(await self._safeguard_results()))
             await out.end()
         except Exception as caught:
             error = caught if isinstance(caught, ProxyError) else self._bug(caught)
@@ -82,6 +86,12 @@ class Exchange:
                 await send_error(send, error, headers=self._headers())
             return error.kind
         return "ok"
+
+    async def _safeguard_results(self) -> list[JSON] | None:
+        if not self._wants_verdicts or self._heard is None:
+            return None
+        content = self._heard.message["content"] if self._heard.has_begun else []
+        return await safeguard_results(self._state, self._settings, self._body, content)
 
     def _bug(self, error: Exception) -> ProxyError:
         _log.error("a bug of the proxy", exc_info=error)

@@ -82,8 +82,8 @@ class SearchLoop:
         self._searches = 0
 
     async def after(self, asking: Asking, write: Write) -> Further | None:
-        events, calls = asking.stream.take_server_calls()
-        await write(events)
+        await write(asking.stream.close_blocks())
+        calls = asking.stream.take_server_calls()
         if not calls:
             return None
         searched = await asyncio.gather(*map(self._search, calls))

@@ -122,10 +122,12 @@ class MessageEmitter:
         usage: Usage | None,
         *,
         searches: int | None = None,
+        safeguard_results: list[JSON] | None = None,
     ) -> None:
         """End the answer. Without `usage` from the provider the counts are estimates, never zero.
 
-        `searches` is the number of web searches that were made here; None where there could be none.
+        `searches` is the number of web searches that were made here, `safeguard_results` the verdicts on tool calls;
+        None where the client has asked for none.
         """
         if self._state in _IN_A_BLOCK:
             raise StreamStateError("end inside a block")
@@ -135,7 +137,10 @@ class MessageEmitter:
         counts = to_messages_usage(usage)
         if searches is not None:
             counts["server_tool_use"] = {"web_search_requests": searches}
-        self._events.append(api.message_delta(stop_reason, stop_sequence, counts))
+        event = api.message_delta(stop_reason, stop_sequence, counts)
+        if safeguard_results is not None:
+            event["delta"]["safeguard_results"] = safeguard_results
+        self._events.append(event)
         self._events.append(api.message_stop())
         self._state = _State.ENDED
 

@@ -30,6 +30,10 @@ class MessageFold:
                     self.message.update(event["delta"], usage=event["usage"])
 
     @property
+    def has_begun(self) -> bool:
+        return self._message is not None
+
+    @property
     def message(self) -> JSON:
         """The Message so far; whole once the last event was fed."""
         if self._message is None:

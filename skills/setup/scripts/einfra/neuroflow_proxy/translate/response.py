@@ -174,8 +174,8 @@ class ResponseStream:
             self._release_held_text()
         return self._emitter.take()
 
-    def end(self) -> list[JSON]:
-        """End the answer, after `settle`."""
+    def end(self, safeguard_results: list[JSON] | None = None) -> list[JSON]:
+        """End the answer, after `settle`, with what was found out about its tool calls, if the client wants it."""
         finish = self._finish or Finish("")
         self._close_blocks()
         stop_sequence = self._stops.matched or finish.stop_sequence
@@ -188,15 +188,21 @@ class ResponseStream:
             stop_reason = to_stop_reason(finish.reason, stop_sequence)
         if stop_reason != "stop_sequence":
             stop_sequence = None
-        self._emitter.end(stop_reason, stop_sequence, self.usage, searches=self.searches)
+        self._emitter.end(
+            stop_reason, stop_sequence, self.usage, searches=self.searches, safeguard_results=safeguard_results
+        )
         return self._emitter.take()
 
-    def take_server_calls(self) -> tuple[list[JSON], list[ServerCall]]:
-        """After `settle`: the events that close what was said, and the calls that we are to run, if they are whole."""
+    def close_blocks(self) -> list[JSON]:
+        """After `settle`: close what was said, so that something of ours can follow."""
         self._close_blocks()
+        return self._emitter.take()
+
+    def take_server_calls(self) -> list[ServerCall]:
+        """After `close_blocks`: the calls that we are to run, if they are whole. Each is handed out once."""
         calls = [] if self._has_cut_a_call else list(self._sequencer.server_calls)
         self._sequencer.server_calls.clear()
-        return self._emitter.take(), calls
+        return calls
 
     def server_results(self, blocks: Iterable[JSON]) -> list[JSON]:
         """Blocks with what those calls have led to."""
