@@ -12,7 +12,7 @@ Rescued calls leave with the finish, because only then it is known which of them
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
@@ -55,7 +55,8 @@ class Rescue:
         self._channel: Channel = Text  # the channel to which that belongs
         self._span: Span | None = None
         self._prose: dict[Channel, Prose] = {Text: Prose(), Reasoning: Prose()}
-        self._is_beginning: dict[Channel, bool] = {Text: True, Reasoning: True}
+        # Where nothing was said yet: only there may a call stand without any mark.
+        self._is_beginning: dict[Channel, bool] = {Text: bool(tools), Reasoning: bool(tools)}
 
         self._held = ""  # may be the beginning of a mark
         self._block: Block | None = None
@@ -75,9 +76,14 @@ class Rescue:
 
         self._harvest = Harvest(self._tools)
         self._slot = 0
+        self._flows = False  # nothing is held, and nothing but a mark can change what becomes of `_home`'s text
 
-    def feed(self, fragments: Iterable[Fragment]) -> list[Fragment]:
+    def feed(self, fragments: Sequence[Fragment]) -> Sequence[Fragment]:
         """Take fragments; return those that can be passed on now."""
+        if self._flows and all([type(fragment) is self._home for fragment in fragments]):
+            text = "".join([fragment.text for fragment in fragments])  # type: ignore[union-attr]
+            if text and self._marks.has_none(text):
+                return self._let_flow(text)
         run: list[str] = []
         channel: Channel = Text
         for fragment in fragments:
@@ -94,7 +100,24 @@ class Rescue:
             self._pass(fragment)
         if run:
             self._hear(channel, "".join(run))
-        return self._take()
+        taken = self._take()
+        self._flows = (
+            self._block is None
+            and not (self._held or self._gap or self._skips_line_ends or self._is_undecided)
+            and self._channel is self._home
+            and self._has_said[self._home]
+            and not self._is_beginning[self._home]
+            and (self._home is Text or self._has_native_reasoning)
+        )
+        return taken
+
+    def _let_flow(self, text: str) -> Sequence[Fragment]:
+        """What `_hear` and `_take` come to, as long as nothing is found."""
+        self._research += _RESEARCH_FACTOR * len(text)
+        if self._home is Reasoning and not self._has_said[Text]:
+            self._native.write(text)
+        self._prose[self._home].add(text)
+        return (self._home(text),)
 
     def finish(self) -> list[Fragment]:
         """There are no more fragments; return the rest."""
@@ -196,7 +219,7 @@ class Rescue:
                 while start < len(text) and text[start] in "\r\n":
                     start += 1
                 self._skips_line_ends = start == len(text)
-            if self._is_beginning[self._channel] and self._tools:
+            if self._is_beginning[self._channel]:
                 start = self._search_beginning(text, start)
                 if self._block is not None:
                     break
@@ -328,7 +351,7 @@ class Rescue:
         self._flush()
         self._out = [Reasoning(said.text) if isinstance(said, Text) else said for said in self._out]
         self._prose[Text] = Prose()
-        self._is_beginning[Text] = True
+        self._is_beginning[Text] = bool(self._tools)
         self._has_said[Text] = False
         self._skips_line_ends = True
 

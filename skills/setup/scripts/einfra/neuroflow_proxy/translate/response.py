@@ -18,6 +18,7 @@ from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON, StopReason
 from ..wire.sse import Event, SSEDecoder
 from .emitter import MessageEmitter
+from .frame import Frame
 from .form import FormText
 from .reader import ChunkReader
 from .sequencer import BlockSequencer, ServerCall
@@ -27,6 +28,8 @@ from .tool_calls import ToolNames, ToolUseIds
 _LENGTH = frozenset({"length", "max_tokens", "model_length"})
 _CUT_OFF = Failure({"type": "cut_off", "message": "the provider's answer broke off before its end"})
 _BAD_CHUNK = Failure({"type": "bad_chunk", "message": "the provider sent a chunk that is not JSON"})
+# How often, in answers in which it never helps, a frame is looked for.
+_MOST_FRAMES = 16
 _REFUSAL = frozenset({"content_filter", "sensitive", "refusal", "safety", "SAFETY"})
 
 
@@ -89,6 +92,8 @@ class ResponseStream:
 
     def _begin(self) -> None:
         self._decoder = SSEDecoder()
+        self._frame: Frame | None = None
+        self._frames_left = _MOST_FRAMES
         self._reader = ChunkReader()
         self._rescue = Rescue(self._context.schemas, opens_in_thought=self._context.opens_in_thought)
         self._form = None if self._context.form is None else FormText(self._context.form)
@@ -151,7 +156,7 @@ class ResponseStream:
             data = self._sniff(data)
         if self._body is not None:
             self._body += data
-        else:
+        elif not self._is_read_by_frame(data):
             self._read_events(self._decoder.feed(data))
         return self._emitter.take()
 
@@ -253,19 +258,33 @@ class ResponseStream:
         self._pass_on(self._rescue.feed(self._reader.feed(answer)))
         self._done = True
 
-    def _read_events(self, events: Iterable[Event]) -> None:
+    def _read_events(self, events: Sequence[Event]) -> None:
         """Read what arrived together, and pass it on together: what came in one read leaves in one piece."""
         fragments: list[Fragment] = []
         for event in events:
             if self._done:
                 break
             prose = self._reader.prose(event.data) if event.name != "error" else None
-            if prose is not None:
-                fragments.append(prose)
-            else:
+            if prose is None:
                 fragments += self._read_event(event)
+                continue
+            fragments.append(prose)
+            if self._frames_left and event is events[-1]:
+                self._frames_left -= 1
+                self._frame = Frame.around(event.data, prose, self._reader.prose)
         if fragments:
             self._pass_on(self._rescue.feed(fragments))
+
+    def _is_read_by_frame(self, data: bytes) -> bool:
+        """Read chunks that are like the last one but for their text, if these are such and nothing else."""
+        if self._frame is None or not self._decoder.is_between_events:
+            return False
+        text = self._frame.text_in(data)
+        if text is None:
+            return False
+        self._frames_left = _MOST_FRAMES
+        self._pass_on(self._rescue.feed((self._frame.kind(text),)))
+        return True
 
     def _read_event(self, event: Event) -> Sequence[Fragment]:
         if event.data.strip() == b"[DONE]":

@@ -260,7 +260,10 @@ class BlockSequencer:
     def _grow(self, piece: str) -> None:
         if self._prose is not None:
             self._prose.add(piece)
-            self._advance()
+            if len(self._queue) == 1:
+                self._prose.flush()
+            else:
+                self._advance()
 
     def _advance(self) -> None:
         while len(self._queue) > 1 and self._queue[0].is_done:
