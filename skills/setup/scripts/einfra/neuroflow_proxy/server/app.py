@@ -1,30 +1,26 @@
-"""The routes. The only importer of fastapi."""
+"""The routes: what is served where."""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from urllib.parse import unquote
-
-from fastapi import FastAPI, Request, Response
-from starlette.routing import Route
 
 from ..errors import Kind, ProxyError
 from ..provider.client import Transport, UpstreamClient
 from ..settings import Settings, load_settings, secrets_of
+from ..translate.special import RequestKind, request_kind
 from ..translate.tokens import estimate_input_tokens
-from ..version import VERSION
-from ..wire import messages_api as api
-from ..wire.codec import dumps
 from ..wire.messages_api import JSON
-from .answers import send_error, send_json
-from .asgi import ASGIApp, Receive, Scope, Send
-from .body import ClientGone, read_json_object
+from .answers import send_json
+from .asgi import Receive, Scope, Send
+from .body import read_json_object
 from .exchange import Exchange
 from .guard import Guard
 from .live_settings import LiveSettings
 from .recording import Recorder, RecordingClient
+from .routing import Router
+from .searching import SearchOnly
 from .state import ProxyState
 
 _log = logging.getLogger("neuroflow_proxy")
@@ -40,49 +36,44 @@ def create_app(
     *,
     transport: Transport | None = None,
     load: Callable[[], Settings] = load_settings,
-) -> FastAPI:
+) -> "App":
     """Build the server. `load` is called again when the integrations file changes; `transport` replaces the network."""
     live = LiveSettings(settings or load(), load, time.monotonic)
-    state = ProxyState(live, _client(live, transport))
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with state.client:
-            state.model_list.refresh()
-            yield
-            await state.model_list.close()
-
-    app = FastAPI(title="neuroflow-proxy", version=VERSION, openapi_url=None, lifespan=lifespan)
-    app.add_middleware(Guard, token=lambda: live.current().token)
-    endpoints = Endpoints(state)
-    routes = app.router.routes
-    for prefix in _PREFIXES:
-        routes.append(Route(f"{prefix}/messages", Raw(endpoints.messages), methods=["POST"]))
-        routes.append(Route(f"{prefix}/messages/count_tokens", Raw(endpoints.count_tokens), methods=["POST"]))
-        routes.append(Route(f"{prefix}/models", endpoints.models, methods=["GET"]))
-        routes.append(Route(f"{prefix}/models/{{model_id:path}}", endpoints.model, methods=["GET"]))
-    routes.append(Route("/stats", endpoints.stats, methods=["GET"]))
-    routes.append(Route("/healthz", endpoints.health, methods=["GET"]))
-    routes.append(Route("/", endpoints.health, methods=["GET"]))
-    routes.append(Route("/api/hello", endpoints.hello, methods=["GET"]))
-    app.add_exception_handler(404, endpoints.unknown_route)
-    app.add_exception_handler(405, endpoints.unknown_route)
-    return app
+    return App(ProxyState(live, _client(live, transport)))
 
 
-class Raw:
-    """An ASGI endpoint that writes its own answer; what it raises is worded as the Messages API words errors."""
+class App:
+    """The ASGI application. `state` is what it holds for as long as it lives."""
 
-    def __init__(self, handler: ASGIApp) -> None:
-        self._handler = handler
+    def __init__(self, state: ProxyState) -> None:
+        self.state = state
+        endpoints = Endpoints(state)
+        health, hello, stats = endpoints.health, endpoints.hello, endpoints.stats
+        routes = {
+            ("GET", "/"): health,
+            ("GET", "/healthz"): health,
+            ("GET", "/stats"): stats,
+            ("GET", "/api/hello"): hello,
+        }
+        below = {}
+        for prefix in _PREFIXES:
+            routes["POST", f"{prefix}/messages"] = endpoints.messages
+            routes["POST", f"{prefix}/messages/count_tokens"] = endpoints.count_tokens
+            routes["GET", f"{prefix}/models"] = endpoints.models
+            below["GET", f"{prefix}/models/"] = endpoints.model
+        router = Router(routes, below, start=self._start, stop=self._stop)
+        self._guarded = Guard(router, token=lambda: state.settings.current().token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._handler(scope, receive, send)
-        except ProxyError as error:
-            await send_error(send, error)
-        except ClientGone:
-            return  # nobody is left to answer
+        await self._guarded(scope, receive, send)
+
+    async def _start(self) -> None:
+        await self.state.client.__aenter__()
+        self.state.model_list.refresh()
+
+    async def _stop(self) -> None:
+        await self.state.model_list.close()
+        await self.state.client.__aexit__(None, None, None)
 
 
 class Endpoints:
@@ -96,6 +87,9 @@ class Endpoints:
         body, size = await read_json_object(receive)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         settings = self._state.settings.current()
+        if request_kind(body) is RequestKind.WEB_SEARCH:
+            await SearchOnly(settings, body).answer(receive, send)
+            return
         if size > LARGE_BODY_BYTES:  # documents are read and long histories translated beside the others' streams
             exchange = await asyncio.to_thread(Exchange, self._state, settings, body, headers)
         else:
@@ -109,7 +103,7 @@ class Endpoints:
         factor = self._state.memory_of(settings).token_factor_of(settings.model)
         await send_json(send, {"input_tokens": estimate_input_tokens(body, factor=factor)})
 
-    async def models(self, request: Request) -> Response:
+    async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /v1/models`, in the form of which Claude Code's model picker takes what it can use."""
         entries = [model_entry(_MODEL_PREFIX + model_id, model_id) for model_id in await self._state.model_ids()]
         page = {
@@ -118,29 +112,25 @@ class Endpoints:
             "first_id": entries[0]["id"] if entries else None,
             "last_id": entries[-1]["id"] if entries else None,
         }
-        return _json(page)
+        await send_json(send, page)
 
-    async def model(self, request: Request) -> Response:
+    async def model(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /v1/models/{id}`: a Claude id is always known, because it is served by the configured model."""
-        asked = unquote(request.path_params["model_id"])
+        asked = unquote(scope["path"].partition("/models/")[2])
         model_id = asked.removeprefix(_MODEL_PREFIX)
-        if model_id.startswith("claude") or model_id in await self._state.model_ids():
-            return _json(model_entry(asked, model_id))
-        return _refusal(ProxyError(f"The provider has no model {model_id!r}.", kind=Kind.NOT_FOUND))
+        if not model_id.startswith("claude") and model_id not in await self._state.model_ids():
+            raise ProxyError(f"The provider has no model {model_id!r}.", kind=Kind.NOT_FOUND)
+        await send_json(send, model_entry(asked, model_id))
 
-    async def health(self, request: Request) -> Response:
-        return _json(self._state.health())
+    async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_json(send, self._state.health())
 
-    async def stats(self, request: Request) -> Response:
+    async def stats(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /stats`: guarded by the token, because it tells what was done."""
-        return _json(self._state.report())
+        await send_json(send, self._state.report())
 
-    async def hello(self, request: Request) -> Response:
-        return _json({"status": "ok"})
-
-    async def unknown_route(self, request: Request, error: Exception) -> Response:
-        words = f"{request.method} {request.url.path} is not served by this proxy."
-        return _refusal(ProxyError(words, kind=Kind.NOT_FOUND))
+    async def hello(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_json(send, {"status": "ok"})
 
 
 def model_entry(model_id: str, display_name: str) -> JSON:
@@ -153,11 +143,3 @@ def _client(live: LiveSettings, transport: Transport | None) -> UpstreamClient:
         return UpstreamClient(transport)
     _log.warning("PROXY_DEBUG: requests and answers are recorded in %s, without keys", folder)
     return RecordingClient(Recorder(folder, lambda: secrets_of(live.current())), transport)
-
-
-def _json(value: JSON, status: int = 200) -> Response:
-    return Response(dumps(value), status_code=status, media_type="application/json")
-
-
-def _refusal(error: ProxyError) -> Response:
-    return _json(api.error(error.outcome.error_type, error.full_message), error.outcome.status)
