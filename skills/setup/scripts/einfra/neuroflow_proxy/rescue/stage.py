@@ -80,7 +80,7 @@ class Rescue:
 
     def feed(self, fragments: Sequence[Fragment]) -> Sequence[Fragment]:
         """Take fragments; return those that can be passed on now."""
-        if self._flows and all([type(fragment) is self._home for fragment in fragments]):
+        if self._flows and {*map(type, fragments)} == {self._home}:
             text = "".join([fragment.text for fragment in fragments])  # type: ignore[union-attr]
             if text and self._marks.has_none(text):
                 return self._let_flow(text)

@@ -18,8 +18,8 @@ from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON, StopReason
 from ..wire.sse import Event, SSEDecoder
 from .emitter import MessageEmitter
-from .frame import Frame
 from .form import FormText
+from .frame import Frame
 from .reader import ChunkReader
 from .sequencer import BlockSequencer, ServerCall
 from .stop_sequences import StopSequences
