@@ -105,7 +105,7 @@ def test_a_tracked_file_stops_everything_and_the_commands_shown_mend_it(reposito
     git(repository, "commit", "--quiet", "-m", "oops")
     with pytest.raises(SettingsError) as refusal:
         keep_out_of_git(path, env=ENV)
-    commands = refusal.value.hint.split("`")[1::2]
+    commands = [line.strip() for line in refusal.value.hint.splitlines()[1:]]
     assert len(commands) == 2
     for command in commands:
         subprocess.run(command, shell=True, env=ENV, check=True, capture_output=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from ..errors import NeedsTerminal, UpstreamError
+from ..errors import NeedsTerminal, SettingsError, UpstreamError
 from ..wire.hosts import is_this_machine
 from .catalog import Choice, recommended
 from .connect import Connect
@@ -34,6 +34,9 @@ class Wishes:
     connect: Connect | None = None
     skips_login: bool | None = None
     shares: bool | None = None
+    web_search: str | None = None
+    """As the setting, or `off`."""
+    auto_mode: str | None = None
     proves: bool = True
     is_dry_run: bool = False
 
@@ -73,8 +76,8 @@ class Asker(Protocol):
     def side_models(self, choices: Sequence[Choice], current: SideModels) -> SideModels:
         """Other models for small work in the background, or for single tiers."""
 
-    def scope(self, default: Scope, paths: Mapping[Scope, Path]) -> Scope:
-        """Where the settings go."""
+    def scope(self, default: Scope, paths: Mapping[Scope, Path], obstacles: Mapping[Scope, SettingsError]) -> Scope:
+        """Where the settings go. Where there is an obstacle, they cannot."""
 
     def way(self, settings: Path, direct_url: str, current: Mode) -> Way:
         """How Claude Code is connected. `settings` is the file that it would be written into.
@@ -141,7 +144,7 @@ class Unattended:
     def side_models(self, choices: Sequence[Choice], current: SideModels) -> SideModels:
         return current
 
-    def scope(self, default: Scope, paths: Mapping[Scope, Path]) -> Scope:
+    def scope(self, default: Scope, paths: Mapping[Scope, Path], obstacles: Mapping[Scope, SettingsError]) -> Scope:
         return default
 
     def way(self, settings: Path, direct_url: str, current: Mode) -> Way:

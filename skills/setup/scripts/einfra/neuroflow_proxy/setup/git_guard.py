@@ -54,8 +54,22 @@ def exposure(path: Path, *, env: Mapping[str, str]) -> SettingsError | None:
     return (_tracked(path, git) or _seen(path, git)) if git else None
 
 
+def tracked(path: Path, *, env: Mapping[str, str]) -> SettingsError | None:
+    """The same only where git has the file already, which takes more than a line in `.gitignore`."""
+    path = path.resolve()
+    git = _repository(path, env)
+    return _tracked(path, git) if git else None
+
+
+def nearest_existing(folder: Path) -> Path:
+    """The folder itself, or the one in which it would have to be made."""
+    while not folder.is_dir():
+        folder = folder.parent
+    return folder
+
+
 def _repository(path: Path, env: Mapping[str, str]) -> Git | None:
-    git = Git(_nearest_existing(path.parent), env)
+    git = Git(nearest_existing(path.parent), env)
     return git if git.is_there and git.has_work_tree() else None
 
 
@@ -65,15 +79,16 @@ def _secrets(path: Path) -> list[Path]:
 
 
 def _tracked(path: Path, git: Git) -> SettingsError | None:
-    tracked = git.tracked(_secrets(path))
-    if not tracked:
+    found = git.tracked(_secrets(path))
+    if not found:
         return None
-    root, names = shlex.quote(str(git.root())), " ".join(map(shlex.quote, tracked))
+    root, names = shlex.quote(str(git.root())), " ".join(map(shlex.quote, found))
     return SettingsError(
-        f"Git tracks {tracked[0]}, so a key in it would be published with the next push.",
+        f"Git tracks {found[0]}, so a key in it would be published with the next push.",
         hint=(
-            f"Take it out with these two commands: `git -C {root} rm --cached {names}` and "
-            f'`git -C {root} commit -m "Keep keys out of git"`. If a key was in it, make a new one.'
+            "Take it out with these two commands. If a key was in it, make a new one.\n"
+            f"  git -C {root} rm --cached {names}\n"
+            f'  git -C {root} commit -m "Keep keys out of git"'
         ),
     )
 
@@ -85,12 +100,6 @@ def _seen(path: Path, git: Git) -> SettingsError | None:
         f"Git does not ignore {path}, so a key in it could be published.",
         hint=f"Name it in {git.root() / '.gitignore'}.",
     )
-
-
-def _nearest_existing(folder: Path) -> Path:
-    while not folder.is_dir():
-        folder = folder.parent
-    return folder
 
 
 def _append_line(path: Path, line: str) -> None:

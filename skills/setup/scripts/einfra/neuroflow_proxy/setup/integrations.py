@@ -11,6 +11,7 @@ from ..settings import INTEGRATIONS_NAME, SECTION
 from .files import PRIVATE_FILE, write_private
 from .json_file import cannot_write, parse, read_bytes, render, section_of
 
+OTHER_SCOPE = "Free the way to it, or choose the other scope: `--scope project` or `--scope machine`."
 BACKUP_SUFFIX = ".bak"
 
 
@@ -56,6 +57,5 @@ def save_section(path: Path, changes: Mapping[str, object]) -> bool:
             write_private(path.with_name(path.name + BACKUP_SUFFIX), old)
         write_private(path, new)
     except OSError as error:
-        hint = "Free the way to it, or choose the other scope: `--scope project` or `--scope machine`."
-        raise cannot_write(path, error, hint=hint) from error
+        raise cannot_write(path, error, hint=OTHER_SCOPE) from error
     return True

@@ -71,7 +71,7 @@ def _is_taken_up(port: int, model: str) -> bool:
 def _warnings(before: CustomLlm, section: CustomLlm, record: Record | None) -> list[str]:
     stats = ask_stats(record.port, section.proxy_token) if record else None
     told = []
-    old, new = window_of(before.model, stats), window_of(section.model, stats)
+    old, new = (window_of(one.model, one.base_url, stats) for one in (before, section))
     used = prompt_tokens(stats, before.model) if stats else 0
     if used >= new and new != old:
         told.append(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..models.profiles import profile_for
+from ..models.providers import adapted
 from ..wire.messages_api import JSON
 
 
@@ -17,10 +18,14 @@ def prompt_tokens(stats: JSON, model: str) -> int:
     return tokens
 
 
-def window_of(model: str, stats: JSON | None) -> int:
-    """A model's context window: as the provider told it while the proxy ran, or else as it is known."""
-    told: int | None = stats["learned"].get(model, {}).get("context_window") if stats else None
-    return told or profile_for(model).context_window
+def learned_window(model: str, stats: JSON | None) -> int | None:
+    """A model's context window as the provider told it while the proxy ran; None if it did not."""
+    return stats["learned"].get(model, {}).get("context_window") if stats else None
+
+
+def window_of(model: str, base_url: str, stats: JSON | None) -> int:
+    """The same, or else as it is known of the model at this provider."""
+    return learned_window(model, stats) or adapted(profile_for(model), base_url).context_window
 
 
 def _lines(stats: JSON) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import questionary
 
-from ..errors import ProxyError, UpstreamError
+from ..errors import ProxyError, SettingsError, UpstreamError
 from ..settings import TIERS
 from ..wire.hosts import is_this_machine
 from .asker import Mode, SideModels, Way
@@ -101,11 +101,23 @@ class Terminal:
         small = chosen.pop("haiku")
         return SideModels(small or None, {tier: model for tier, model in chosen.items() if model})
 
-    def scope(self, default: Scope, paths: Mapping[Scope, Path]) -> Scope:
+    def scope(self, default: Scope, paths: Mapping[Scope, Path], obstacles: Mapping[Scope, SettingsError]) -> Scope:
         if paths[Scope.PROJECT] == paths[Scope.MACHINE]:
             return Scope.MACHINE
-        choices = [questionary.Choice(f"{_SCOPES[scope]}: {self._short(paths[scope])}", value=scope) for scope in Scope]
-        chosen: Scope = _choose("For what?", choices, default)
+        for problem in obstacles.values():
+            questionary.print(f"{problem.message}\n{problem.hint}")
+        free = [scope for scope in Scope if scope not in obstacles]
+        if not free:
+            return default
+        choices = [
+            questionary.Choice(
+                f"{_SCOPES[scope]}: {self._short(paths[scope])}",
+                value=scope,
+                disabled=None if scope in free else "not now, see above",
+            )
+            for scope in Scope
+        ]
+        chosen: Scope = _choose("For what?", choices, default if default in free else free[0])
         return chosen
 
     def way(self, settings: Path, direct_url: str, current: Mode) -> Way:

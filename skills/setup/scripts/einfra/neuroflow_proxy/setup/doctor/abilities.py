@@ -21,7 +21,7 @@ from ..health import ask_stats
 from ..instance import Record
 from ..messages_client import refusal, stream
 from ..proof import prove
-from ..usage import window_of
+from ..usage import learned_window, window_of
 from .check import Check
 
 _LIMIT_S = 40.0
@@ -171,8 +171,8 @@ def _window(model: _Model, record: Record, section: CustomLlm) -> Check:
     except UpstreamError as error:
         return Check("window", f"Not measured: {error.message}")
     stats = ask_stats(record.port, section.proxy_token)
-    learned = stats["learned"].get(model.id, {}).get("context_window") if stats else None
+    learned = learned_window(model.id, stats)
     if learned:
         return Check("window", f"{learned:,} tokens, in the provider's own words.")
-    known = f"{window_of(model.id, stats):,}"
+    known = f"{window_of(model.id, section.base_url, stats):,}"
     return Check("window", f"Not measured: the provider does not tell. Its family is known to take {known} tokens.")

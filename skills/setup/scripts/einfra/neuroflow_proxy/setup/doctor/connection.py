@@ -95,7 +95,7 @@ def http_proxy(found: Sequence[Source]) -> Iterator[Check]:
 
 def window(section: CustomLlm, stats: JSON | None, found: Sequence[Source]) -> Iterator[Check]:
     """Whether Claude Code compacts before the model's window is full."""
-    real = window_of(section.model, stats)
+    real = window_of(section.model, section.base_url, stats)
     source = winner(found, _WINDOW)
     if source is None or not source.env[_WINDOW].isdecimal():
         return
