@@ -17,16 +17,24 @@ _POINTER = re.compile(r"❯ (\d+)\.\s+(\S+) .*")
 
 
 @contextmanager
-def at_a_terminal(session: Session, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Terminal]:
-    """Start `claude` in the session's project, past the questions of a first start, and wait for its prompt."""
+def at_a_terminal(
+    session: Session,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    permission_mode: str | None = "acceptEdits",
+) -> Iterator[Terminal]:
+    """Start `claude` in the session's project, past the questions of a first start, and wait for its prompt.
+
+    Without a `permission_mode` it takes the one of its settings, or its default.
+    """
     answered = {"hasCompletedOnboarding": True, "projects": {str(session.project): {"hasTrustDialogAccepted": True}}}
     folder = session.home / ".claude"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / ".claude.json").write_text(json.dumps(answered), "utf-8")
     connection = dict(session.connection if env is None else env)
     child = pexpect.spawn(
         install_claude(session.version),
-        ["--permission-mode", "acceptEdits", *arguments],
+        [*(["--permission-mode", permission_mode] if permission_mode else []), *arguments],
         cwd=str(session.project),
         env=minimal_environment(session.home) | connection | {"TERM": "xterm-256color", "LANG": "C.UTF-8"},
         dimensions=(ROWS, COLUMNS),

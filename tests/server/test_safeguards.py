@@ -23,7 +23,7 @@ TOOLS = [
 ]
 CONTEXT = {
     "v": 1,
-    "live_cwd": "/work/thesis",
+    "live_cwd": "/srv/thesis",
     "home_dir": "/home",
     "rules": {"allow": [{"rule": "Bash(make)"}], "deny": [], "ask": []},
     "git_state": {"branch": "a secret branch"},

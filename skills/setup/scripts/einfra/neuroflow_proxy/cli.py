@@ -14,7 +14,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .errors import INTERRUPTED_EXIT_CODE, OUTCOMES, Kind, ProxyError
+from .errors import INTERRUPTED_EXIT_CODE, OUTCOMES, InstanceError, Kind, ProxyError
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -77,6 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Else Python would complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        refusal = InstanceError(
+            f"The machine refuses: {where}{error.strerror or error}.",
+            hint="See whether the disk is full, and whether your home can be written. Nothing is half done.",
+        )
+        return _fail(refusal, verb=verb, wants_json=wants_json)
 
 
 def _fail(error: ProxyError, *, verb: str | None, wants_json: bool) -> int:
@@ -346,6 +353,8 @@ def _wishes(flags: argparse.Namespace, place: "Place") -> "Wishes":
         connect=Connect(flags.connect) if flags.connect else None,
         skips_login=flags.skip_login or None,
         shares=flags.flowie or None,
+        web_search=flags.web_search,
+        auto_mode=flags.auto_mode,
         proves=not flags.no_proof,
         is_dry_run=flags.dry_run,
     )
@@ -555,6 +564,12 @@ def _add_answers(setup: _Parser) -> None:
         help="direct: without the proxy, to the provider's own Messages API if it has one (default: custom)",
     )
     setup.add_argument("--flowie", action="store_true", help="keep provider and models, not the key, in flowie too")
+    setup.add_argument(
+        "--web-search", type=_search_service, metavar="SERVICE", help="ddgs, the URL of a SearXNG instance, or off"
+    )
+    setup.add_argument(
+        "--auto-mode", choices=["off", "model", "local"], help="who judges actions in Claude Code's auto mode"
+    )
     setup.add_argument("--skip-login", action="store_true", help="spare a new Claude Code its first questions")
     setup.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
     setup.add_argument("--no-proof", action="store_true", help="do not ask the model to use a tool at the end")
@@ -568,6 +583,12 @@ def _tier(text: str) -> tuple[str, str]:
     if tier not in TIERS or not equals:
         raise argparse.ArgumentTypeError(f"TIER=ID is wanted, and TIER is one of {', '.join(TIERS)}")
     return tier, model.strip()
+
+
+def _search_service(text: str) -> str:
+    if text not in ("ddgs", "off") and not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError("`ddgs`, the http(s) URL of a SearXNG instance, or `off`")
+    return text
 
 
 def _port(text: str) -> int:

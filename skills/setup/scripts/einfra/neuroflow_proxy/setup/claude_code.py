@@ -53,6 +53,8 @@ class Connection(NamedTuple):
     max_output_tokens: int | None
     tiers: Mapping[str, str] = MappingProxyType({})
     direct_url: str = ""
+    judges_locally: bool = False
+    """Claude Code judges actions in auto mode itself, with a model that it asks."""
 
     @property
     def url(self) -> str:
@@ -77,6 +79,7 @@ def connection_for(section: CustomLlm) -> Connection:
         max_output_tokens=profile.max_output_tokens,
         tiers=section.tiers,
         direct_url=messages_url(section.base_url) if is_direct else "",
+        judges_locally=section.auto_mode == "local" and not is_direct,
     )
 
 
@@ -129,6 +132,11 @@ def variables(connection: Connection, env: Mapping[str, str]) -> list[Variable]:
             "CLAUDE_CODE_ATTRIBUTION_HEADER", "0", "a line that changes with every request and so defeats prefix caches"
         )
     )
+    if connection.judges_locally:
+        found += [
+            Variable("CLAUDE_CODE_AUTO_MODE_SERVER", "0", "in auto mode Claude Code asks a model about each action"),
+            Variable("CLAUDE_CODE_AUTO_MODE_MODEL", connection.small_model, "that model"),
+        ]
     goes_out = any(urlsplit(env.get(name) or env.get(name.lower(), "")).netloc for name in PROXY_VARIABLES)
     if goes_out and is_this_machine(connection.url):
         # Claude Code honours these even for 127.0.0.1.

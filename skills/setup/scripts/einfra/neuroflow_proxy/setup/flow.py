@@ -16,6 +16,7 @@ from .asker import Asker, Mode, SideModels, Way, Wishes
 from .catalog import Choice
 from .claude_settings import user_settings
 from .connect import Connect, is_newcomer, settings_file
+from .features import OFF
 from .flowie import flowie_folder, refuse_secrets
 from .git_guard import keep_out_of_git
 from .instance import Instances, Started
@@ -110,8 +111,16 @@ def answered(wishes: Wishes, place: Place, asker: Asker, voice: Voice) -> Plan:
         "small_model": side.small,
         "tiers": dict(side.tiers) or None,
         "proxy_mode": mode,
+        "web_search": _chosen(wishes.web_search, in_use[1].web_search if in_use else None),
+        "auto_mode": _chosen(wishes.auto_mode, in_use[1].auto_mode if in_use else None),
     }
     return Plan(path, answers, wishes.port, connect, skips_login, folder if is_shared else None, choices)
+
+
+def _chosen(wish: str | None, former: str | None) -> str | None:
+    """A setting as it is to be; None where it is off, which is what a file says that says nothing of it."""
+    chosen = wish or former
+    return None if chosen == OFF else chosen
 
 
 def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> Outcome:

@@ -11,6 +11,7 @@ from .catalog import is_stand_in, is_up
 from .claude_code import Connection, Variable, connection_for, variables
 from .claude_settings import user_settings
 from .connect import Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
+from .features import set_permission_mode, words_on_features
 from .flow import Outcome, Plan, answered, carry_out
 from .flowie import share
 from .instance import Instances, Started
@@ -126,6 +127,7 @@ def _connected(
         spared = state_file(place) if plan.skips_login and skip_login(journal, place) else None
         if settings:
             write_settings(settings, wanted, journal, place)
+            set_permission_mode(settings, section, journal)
         refreshed = refresh(wanted, journal, place)
     asks_for_account = settings not in (None, user_settings(place)) and is_newcomer(place)
     changed = "written now" if outcome.is_changed else "unchanged"
@@ -145,6 +147,7 @@ def _connected(
             "flowie": shared or None,
             "launch": plan.connect is Connect.LAUNCH,
             "proof": proof,
+            "features": words_on_features(section),
         },
         [
             *(
@@ -156,6 +159,7 @@ def _connected(
             f"Settings are in {plan.path}, {changed}" + (f"; the log is {started.record.log}." if started else "."),
             *([shared] if shared else []),
             *shown,
+            *words_on_features(section),
             *_next_steps(plan, connection, settings, printed, shell, asks_for_account=asks_for_account, spared=spared),
         ],
     )
