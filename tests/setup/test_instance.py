@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -265,3 +266,14 @@ def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
         holder.wait()
     with exclusive(path, timeout_s=5):
         pass
+
+
+def test_starts_at_once_end_with_one_proxy(settled: User) -> None:
+    verbs = [("start",), ("start",), ("start", "--port", str(free_port()))]
+    with ThreadPoolExecutor() as pool:
+        told = [ran.json for ran in pool.map(lambda verb: settled.run(*verb, "--json"), verbs)]
+    assert {one["ok"] for one in told} == {True}
+    (running,) = processes_of(settled)
+    status = settled.run("status", "--json").json
+    assert (status["running"], status["pid"]) == (True, running)
+    assert status["port"] == settled.section["proxy_port"]
