@@ -180,3 +180,18 @@ def test_the_real_claude_code_works_on_the_written_settings(user: User, service:
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert note.read_text() == "Each word counts.\n"
+
+
+def test_doctor_looks_at_what_there_is_and_misses_no_proxy(user: User, service: str) -> None:
+    set_up(user, service, "--proxy-mode", "direct", "--connect", "settings", "--no-proof")
+    ran = user.run("doctor", "--json")
+    assert ran.code == 0, ran.stdout
+    checks = {check["name"]: check for check in ran.json["checks"]}
+    assert {check["state"] for name, check in checks.items() if name != "Claude Code"} == {"ok"}
+    assert "it called a tool" in checks["tool call"]["message"]
+    assert {"thinking", "vision", "key", "model"} <= set(checks)
+    assert "proxy" not in checks
+    assert str(user.project / ".claude" / "settings.local.json") in checks["file mode"]["message"]
+    assert KEY not in ran.stdout + ran.stderr
+    broken = user.run("doctor", "--no-proof", "--json", CLAUDE_CODE_USE_VERTEX="1")
+    assert broken.code == 3
