@@ -109,7 +109,7 @@ def test_a_process_that_is_not_proved_ours_is_never_signalled(settled: User) -> 
             nobody_there = free_port()
             for lie in (
                 replace(record, port=nobody_there, pid=stranger.pid, create_time=strangers_time),
-                replace(record, port=nobody_there, create_time=1.0),
+                replace(record, port=nobody_there, create_time=1.0, since_boot_s=1.0),
                 replace(record, port=nobody_there, instance_id="another"),
             ):
                 settled.write_record(lie)
@@ -124,7 +124,7 @@ def test_a_process_that_is_not_proved_ours_is_never_signalled(settled: User) -> 
 def test_one_that_answers_as_ours_but_cannot_be_proved_is_left_to_the_user(settled: User) -> None:
     record = settled.start().record
     assert record.pid is not None
-    settled.write_record(replace(record, create_time=1.0))
+    settled.write_record(replace(record, create_time=1.0, since_boot_s=1.0))
     with pytest.raises(InstanceError, match="cannot be proved"):
         settled.instances.stop(settled.file)
     assert is_alive(record.pid)

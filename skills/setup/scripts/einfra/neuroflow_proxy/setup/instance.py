@@ -74,6 +74,8 @@ class Record:
     integrations: str
     pid: int | None = None
     create_time: float | None = None
+    since_boot_s: float | None = None
+    """How long after the start of the machine. Where the system reckons one from the clock, the other stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +179,14 @@ class Instances:
         return process is not None
 
     def forget(self, integrations: Path) -> None:
-        """Remove what a proxy that has ended left behind: its log, its last words, what it recorded. Not the lock."""
+        """Remove what a proxy that has ended left behind: its log, its last words, what it recorded, and the lock."""
         log = self.log(integrations)
         for path in (*log.parent.glob(f"{log.name}*"), log.with_suffix(".out"), log.with_suffix(".claude")):
             path.unlink(missing_ok=True)
         shutil.rmtree(log.with_suffix(".recordings"), ignore_errors=True)
+        with contextlib.suppress(OSError):  # Windows removes no open file, and other proxies may have files here
+            self._path(integrations, "lock").unlink(missing_ok=True)
+            self.state.rmdir()
 
     def _try_start(self, record: Record, env: Mapping[str, str]) -> Record | None:
         """Start a process and wait until it answers. None if somebody else got the port first."""
@@ -190,7 +195,8 @@ class Instances:
         self._write(record)
         child = self._spawn(record, env)
         try:
-            record = replace(record, pid=child.pid, create_time=psutil.Process(child.pid).create_time())
+            began = psutil.Process(child.pid).create_time()
+            record = replace(record, pid=child.pid, create_time=began, since_boot_s=began - psutil.boot_time())
             self._write(record)
             if _wait_until_it_answers(child, record):
                 child.returncode = 0  # it is on its own now: nobody is to wait for it, or to warn that nobody did
@@ -295,12 +301,18 @@ def _proved(record: Record) -> "psutil.Process | None":
     for pid in psutil.pids() if record.pid is None else [record.pid]:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
-            is_as_old = (
-                record.create_time is None or abs(process.create_time() - record.create_time) < _CREATE_TIME_TOLERANCE_S
-            )
-            if is_as_old and record.instance_id in process.cmdline():
+            if _is_as_old(process, record) and record.instance_id in process.cmdline():
                 return process
     return None
+
+
+def _is_as_old(process: "psutil.Process", record: Record) -> bool:
+    import psutil
+
+    began = process.create_time()
+    times = ((record.create_time, began), (record.since_boot_s, began - psutil.boot_time()))
+    known = [abs(now - then) < _CREATE_TIME_TOLERANCE_S for then, now in times if then is not None]
+    return any(known) or not known
 
 
 def _end(process: "psutil.Process") -> None:

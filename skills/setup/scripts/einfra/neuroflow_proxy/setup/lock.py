@@ -1,7 +1,7 @@
 """A lock between processes: one set-up, start or stop at a time for each integrations file.
 
 The operating system holds it and lets go of it when its holder dies, however that happens, so no stale lock can be
-left. The file itself stays behind and means nothing.
+left. The file itself stays behind and means nothing; who holds the lock may remove it.
 """
 
 import os
@@ -40,17 +40,31 @@ else:
 @contextmanager
 def exclusive(path: Path, *, timeout_s: float = 60) -> Iterator[None]:
     """Hold the lock at `path`. Raises `InstanceError` if somebody else holds it for too long."""
-    make_private_folder(path.parent)
     deadline = time.monotonic() + timeout_s
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    while (descriptor := _locked(path)) is None:
+        if time.monotonic() > deadline:
+            raise InstanceError(
+                "Another set-up, start or stop for the same settings has not come to its end.",
+                hint="Let it finish, or end it; then run this again.",
+            )
+        time.sleep(_PAUSE_S)
     try:
-        while not _try_lock(descriptor):
-            if time.monotonic() > deadline:
-                raise InstanceError(
-                    "Another set-up, start or stop for the same settings has not come to its end.",
-                    hint="Let it finish, or end it; then run this again.",
-                )
-            time.sleep(_PAUSE_S)
         yield
     finally:
         os.close(descriptor)  # which lets go of the lock as well
+
+
+def _locked(path: Path) -> int | None:
+    """A descriptor that holds the lock; None if somebody else does, or has removed the file in this moment."""
+    make_private_folder(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    try:
+        if _try_lock(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except FileNotFoundError:
+        pass  # removed by who held it until now
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
