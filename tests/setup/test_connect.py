@@ -49,10 +49,21 @@ def test_settings_are_written_for_the_project_and_say_what_env_prints(user: User
     told = user.set_up("--yes", "--connect", "settings").json
     assert told["claude_settings"] == str(settings_of(user))
     written = json.loads(settings_of(user).read_text("utf-8"))
-    assert written == {"env": user.run("env", "--json").json["variables"]}
+    assert written == {"env": user.run("env", "--json").json["variables"], "skipWebFetchPreflight": True}
     assert KEY not in settings_of(user).read_text("utf-8")
     doctor = user.run("doctor", "--json").json
     assert all(check["state"] == "ok" for check in doctor["checks"] if check["name"] in ("connection", "window"))
+
+
+def test_whoever_wants_anthropic_to_be_asked_about_pages_is_left_alone(user: User) -> None:
+    settings_of(user).parent.mkdir()
+    settings_of(user).write_text('{"skipWebFetchPreflight": false}')
+    user.set_up("--yes", "--connect", "settings")
+    written = json.loads(settings_of(user).read_text("utf-8"))
+    assert written["skipWebFetchPreflight"] is False
+    assert written["env"]["ANTHROPIC_BASE_URL"]
+    user.run("undo")
+    assert settings_of(user).read_text("utf-8") == '{"skipWebFetchPreflight": false}'
 
 
 def test_machine_wide_they_are_written_for_the_user(user: User) -> None:
@@ -129,6 +140,57 @@ def test_git_does_not_take_the_settings_with_the_token(user: User) -> None:
         check=True,
     )
     assert listed.stdout.split() == ["??", ".gitignore"]
+
+
+@pytest.mark.parametrize("before", [None, b"", b"*.pyc\n", b"*.pyc", b"*.pyc\r\ndata/\r\n"])
+def test_undo_takes_its_own_lines_out_of_gitignore(before: bytes | None, user: User) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=user.project, env=user.env, check=True)
+    ignored = user.project / ".gitignore"
+    if before is not None:
+        ignored.write_bytes(before)
+    user.set_up("--yes", "--connect", "settings", "--no-proof")
+    assert ignored.read_bytes().count(b"settings.local.json") == 1
+    user.run("undo")
+    assert (ignored.read_bytes() if ignored.exists() else None) == before
+
+
+def test_undo_leaves_lines_that_somebody_else_has_added(user: User) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=user.project, env=user.env, check=True)
+    ignored = user.project / ".gitignore"
+    user.set_up("--yes", "--no-proof")
+    ignored.write_text(f"mine/\n{ignored.read_text()}also-mine/\n")
+    user.run("undo")
+    assert ignored.read_text() == "mine/\nalso-mine/\n"
+
+
+def test_undo_leaves_the_rule_where_another_integration_has_come_to_rely_on_it(user: User) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=user.project, env=user.env, check=True)
+    user.set_up("--yes", "--no-proof")
+    document = json.loads(user.file.read_text("utf-8")) | {"zotero": {"key": "theirs"}}
+    user.file.write_text(json.dumps(document))
+    user.run("undo")
+    assert json.loads(user.file.read_text("utf-8")) == {"zotero": {"key": "theirs"}}
+    assert (user.project / ".gitignore").read_text() == ".neuroflow/\n"
+
+
+@only_posix
+def test_what_undo_needs_to_know_is_for_the_user_alone_and_gone_afterwards(user: User) -> None:
+    user.file.parent.mkdir()
+    user.file.write_text(json.dumps({"custom_llm": {"api_key": "sk-an-old-key-of-mine"}}))
+    user.set_up("--yes", "--connect", "settings")
+    (journal,) = user.state.glob("*.undo")
+    assert journal.stat().st_mode & 0o777 == 0o600
+    user.run("undo")
+    left = {path.suffix for path in user.state.iterdir()}
+    assert left <= {".lock"}, "the lock file stays, and means nothing"
+
+
+def test_a_variable_that_is_not_needed_any_more_is_gone_from_the_settings(user: User) -> None:
+    through_a_proxy = {"HTTP_PROXY": "http://proxy.example.org:3128"}
+    user.set_up("--yes", "--connect", "settings", "--no-proof", **through_a_proxy)
+    assert "NO_PROXY" in json.loads(settings_of(user).read_text("utf-8"))["env"]
+    user.set_up("--yes", "--connect", "settings", "--no-proof")
+    assert "NO_PROXY" not in json.loads(settings_of(user).read_text("utf-8"))["env"]
 
 
 def test_another_port_reaches_the_settings_too(user: User) -> None:

@@ -15,11 +15,12 @@ from neuroflow_proxy.demo.catalog import EINFRA_MODELS
 from neuroflow_proxy.errors import Kind, UpstreamError
 from neuroflow_proxy.settings import EINFRA_BASE_URL
 from neuroflow_proxy.setup.health import ask_health
+from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.setup.live_models import refused_key
 from neuroflow_proxy.setup.ports import is_free
 from tests.e2e.claude import install_claude, minimal_environment
 from tests.live import call, free_port
-from tests.setup.user import KEY, Ran, User, is_alive, processes_of, somebody
+from tests.setup.user import KEY, Ran, User, is_alive, processes_of, somebody, without_a_list
 
 QUESTION = {"model": "claude-opus-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]}
 only_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no permission bits")
@@ -245,7 +246,7 @@ def test_a_tracked_file_stops_setup_before_the_key_is_written(user: User) -> Non
     git(user, "add", "--all")
     ran = user.set_up("--yes")
     assert (ran.code, ran.json["error"]["kind"]) == (3, "settings")
-    assert ran.json["error"]["hint"].count("`git -C ") == 2
+    assert ran.json["error"]["hint"].count("\n  git -C ") == 2
     assert user.file.read_text() == "{}"
     assert processes_of(user) == []
 
@@ -265,6 +266,47 @@ def test_when_the_recommended_model_is_gone_the_next_of_its_family_is_taken(tmp_
     left = [model for model in EINFRA_MODELS if model.id != "kimi-k2.5"]
     with somebody(tmp_path, models=left) as user:
         assert user.set_up("--yes").json["model"] == "kimi-k2.6"
+
+
+def test_what_stands_in_for_the_recommended_model_is_told_with_the_reason(tmp_path: Path) -> None:
+    left = [model for model in EINFRA_MODELS if not model.id.startswith("kimi")]
+    with somebody(tmp_path, models=left) as user:
+        told = user.set_up("--yes", "--no-proof").json
+        assert told["model"] == "qwen3.5-122b"
+        assert "kimi-k2.5 is not on offer" in told["note"]
+        assert "qwen3.5-122b is recommended: kimi-k2.5 is not on offer." in user.run("setup", "--no-proof").stdout
+
+
+def test_a_model_in_use_that_is_gone_is_told_and_another_taken(user: User) -> None:
+    user.write_settings()
+    save_section(user.file, {"model": "kimi-k1"})
+    assert user.run("setup", "--json").code == 7
+    ran = user.run("setup", "--yes", "--json")
+    assert ran.json["model"] == "kimi-k2.5"
+    assert "kimi-k1, which was in use, is not on the list any more." in ran.stderr
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_provider_without_a_list_is_set_up_by_naming_the_model(status: int, user: User) -> None:
+    with without_a_list(user, status) as base_url:
+        ran = user.run("setup", "--base-url", base_url, "--key-stdin", "--yes", "--json", stdin=KEY)
+        assert (ran.code, ran.json["error"]["kind"]) == (7, "needs_terminal")
+        assert "--model ID" in ran.json["error"]["hint"]
+        named = ["setup", "--base-url", base_url, "--key-stdin", "--model", "kimi-k2.5", "--json"]
+        ran = user.run(*named, stdin=KEY)
+        assert (ran.code, ran.json["proof"]["ok"], ran.json["proof"]["next_best"]) == (0, True, None)
+        assert "has no list of models" in ran.stderr
+        assert user.run("use", "kimi-k2.6", "--json").json["model"] == "kimi-k2.6"
+        told = user.run("models", "--json").json["error"]
+        assert "has no list of models" in told["message"]
+
+
+def test_without_a_list_the_proof_tells_of_a_model_that_is_not_there(user: User) -> None:
+    with without_a_list(user) as base_url:
+        flags = ["--base-url", base_url, "--key-stdin", "--model", "kimi-k9", "--json"]
+        proof = user.run("setup", *flags, stdin=KEY).json["proof"]
+    assert proof["ok"] is False
+    assert "kimi-k9" in proof["problem"]
 
 
 def test_a_key_goes_to_no_other_service_unasked(user: User) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from neuroflow_proxy.settings import EINFRA_BASE_URL
+from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.setup.usage import prompt_tokens, usage_lines, window_of
 from tests.live import call
 from tests.setup.user import KEY, TOKEN, User
@@ -56,6 +58,40 @@ def test_the_small_model_can_be_switched_alone(user: User) -> None:
     running(user)
     told = user.run("use", "--small-model", "mistral-small-4", "--json").json
     assert (told["model"], told["small_model"]) == ("kimi-k2.5", "mistral-small-4")
+
+
+def test_a_tier_gets_a_model_of_its_own_and_loses_it_again(user: User) -> None:
+    running(user)
+    told = user.run("use", "--tier", "opus=glm-4.7", "--tier", "fable=qwen3.5-122b", "--json").json
+    assert told["tiers"] == {"opus": "glm-4.7", "fable": "qwen3.5-122b"}
+    assert told["variables"]["ANTHROPIC_DEFAULT_OPUS_MODEL"] == "glm-4.7"
+    assert told["variables"]["ANTHROPIC_DEFAULT_OPUS_MODEL_NAME"].startswith("glm-4.7 (")
+    assert told["variables"]["ANTHROPIC_DEFAULT_SONNET_MODEL"] == told["variables"]["ANTHROPIC_MODEL"] == "kimi-k2.5"
+    assert "glm-4.7 for opus" in user.run("status").stdout
+    assert user.run("use", "--tier", "opus=", "--json").json["tiers"] == {"fable": "qwen3.5-122b"}
+    user.run("use", "--tier", "fable=")
+    assert "tiers" not in user.section
+
+
+def test_who_asks_for_a_tier_is_answered_by_its_model(user: User) -> None:
+    user.write_settings()
+    save_section(user.file, {"tiers": {"opus": "glm-4.7"}})
+    assert user.run("start", "--json").code == 0
+    assert ask(user, "Hello") == 200
+    assert user.provider.requests[-1].body["model"] == "glm-4.7"
+
+
+@pytest.mark.parametrize("tier", ["opus", "gold=kimi-k2.5", "=kimi-k2.5", ""])
+def test_a_tier_that_there_is_not_is_refused(tier: str, user: User) -> None:
+    user.write_settings()
+    assert user.run("use", "--tier", tier, "--json").code == 2
+
+
+def test_a_tier_cannot_get_a_model_that_is_not_listed(user: User) -> None:
+    user.write_settings()
+    ran = user.run("use", "--tier", "opus=kimi-k2.55", "--json")
+    assert ran.code == 4
+    assert "tiers" not in user.section
 
 
 def test_a_model_that_is_not_listed_changes_nothing(user: User) -> None:
@@ -115,8 +151,9 @@ def test_the_longest_prompt_is_what_a_smaller_window_has_to_hold() -> None:
 
 
 def test_a_window_that_the_provider_told_goes_before_the_one_that_is_known() -> None:
-    assert window_of("glm-4.7", STATS) == 90_000
-    assert window_of("kimi-k2.5", STATS) == window_of("kimi-k2.5", None) == 262_144
+    assert window_of("glm-4.7", "", STATS) == 90_000
+    assert window_of("kimi-k2.5", "", STATS) == window_of("kimi-k2.5", "", None) == 262_144
+    assert window_of("kimi-k2.5", EINFRA_BASE_URL, STATS) == 131_072
 
 
 def test_logs_end_with_what_happened_last(user: User) -> None:

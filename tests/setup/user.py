@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from neuroflow_proxy.demo.catalog import EINFRA_MODELS, DemoModel
+from neuroflow_proxy.demo.connection import Receive, Scope, Send
 from neuroflow_proxy.demo.provider import DemoProvider
 from neuroflow_proxy.demo.run import running
 from neuroflow_proxy.setup.command import STARTER
@@ -124,6 +125,21 @@ class User:
     @property
     def records(self) -> list[Record]:
         return [Record(**json.loads(path.read_text("utf-8"))) for path in self.state.glob("*.json")]
+
+
+@contextmanager
+def without_a_list(user: User, status: int = 404) -> Iterator[str]:
+    """The base URL of the user's provider behind something that knows no list of models."""
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/v1/models":
+            await user.provider(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b"no such thing"})
+
+    with running(front) as base_url:
+        yield base_url
 
 
 def is_alive(pid: int) -> bool:

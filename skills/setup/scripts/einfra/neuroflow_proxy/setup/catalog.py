@@ -41,7 +41,8 @@ class Choice:
 def offer(ids: Iterable[str], loads: Mapping[str, Load] = MappingProxyType({}), *, base_url: str = "") -> list[Choice]:
     """The chat models among `ids`, best first for work with tools; the first is recommended if it is known at all.
 
-    `loads` is by id in lower case. `base_url` is the provider's: some cut the windows of models. A model that is down comes after all that are not.
+    `loads` is by id in lower case; a model that is down comes after all that are not. `base_url` is the provider's,
+    which may cut windows.
     """
 
     def is_down(model: str) -> bool:
