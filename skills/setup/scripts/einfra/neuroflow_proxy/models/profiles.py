@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 
@@ -243,6 +244,7 @@ FAMILIES: tuple[tuple[str, Profile], ...] = (
 _COMPILED = tuple((re.compile(pattern), profile) for pattern, profile in FAMILIES)
 
 
+@lru_cache(maxsize=64)
 def profile_for(model_id: str) -> Profile:
     """The profile of a model; `GENERIC` if its family is not known. Never fails."""
     lowered = model_id.lower()

@@ -19,7 +19,7 @@ import httpx
 from ..errors import Kind, SettingsError, UpstreamError
 from ..version import VERSION
 from ..wire.codec import InvalidJSON, loads
-from .transport import DirectTransport
+from .transport import Body, DirectTransport
 
 CONNECT_TIMEOUT_S = 10.0
 WRITE_TIMEOUT_S = 120.0
@@ -74,6 +74,11 @@ class UpstreamAnswer:
             self._pieces = response.stream
         else:
             self._pieces = response.aiter_bytes()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the whole body has arrived, where that is known."""
+        return isinstance(self._pieces, Body) and self._pieces.has_ended
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises `UpstreamError` where it breaks off."""

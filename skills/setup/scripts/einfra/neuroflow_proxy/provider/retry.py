@@ -84,6 +84,8 @@ class RefusedBodies:
 
     def find(self, body: bytes) -> UpstreamError | None:
         """The refusal of this very body, if it is fresh; raise it instead of sending."""
+        if not self._errors:
+            return None
         digest = _digest(body)
         refused_at, error = self._errors.get(digest, (0.0, None))
         if error is None:

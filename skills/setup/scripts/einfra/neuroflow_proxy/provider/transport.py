@@ -54,6 +54,10 @@ class Connection(asyncio.Protocol):
         self._heard_at = 0.0
 
     @property
+    def has_ended(self) -> bool:
+        return self._has_ended
+
+    @property
     def is_usable(self) -> bool:
         """Whether another request can be sent on it."""
         return self._has_ended and self._may_be_reused and self._error is None
@@ -188,11 +192,16 @@ class Connection(asyncio.Protocol):
 
 
 class Body(httpx.AsyncByteStream):
-    """The body of an answer; closing it gives the connection back if the answer was read to its end."""
+    """The body of an answer; closing it gives the connection back if the answer has come to its end."""
 
     def __init__(self, connection: Connection, transport: "DirectTransport") -> None:
         self._connection = connection
         self._transport = transport
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of it has arrived."""
+        return self._connection.has_ended
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._connection

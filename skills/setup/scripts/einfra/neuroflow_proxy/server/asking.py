@@ -167,7 +167,8 @@ class Asking:
             if isinstance(error, str):  # a web page where an answer should be
                 raise self._judged(answer, error.encode())
             raise classify_stream_error(error, provider=self._settings.provider, model=self.question.model)
-        await drain(chunks)
+        if not answer.has_ended:
+            await drain(chunks)
 
     def _judged(self, answer: UpstreamAnswer, body: bytes) -> UpstreamError:
         return classify(
@@ -189,7 +190,7 @@ class Asking:
             self._memory.learned[asked.model] = lesson
         fitting = None
         if isinstance(error, TooManyOutputTokens) and asked.max_tokens is None:
-            fitting = error.fitting(asked.input_tokens)
+            fitting = error.fitting(asked.request.input_tokens)
         if fitting is None and (lesson is None or error.kind is Kind.CONTEXT_TOO_LONG):
             return None
         _log.info("model=%s request repaired: %s", asked.model, error.message)

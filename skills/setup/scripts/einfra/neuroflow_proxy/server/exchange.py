@@ -135,7 +135,7 @@ class Exchange:
         if usage is not None:
             counted = usage.input_tokens + usage.cache_read_input_tokens
             memory = self._state.memory_of(self._settings)
-            memory.calibrate(asked.model, estimated=asked.input_tokens, counted=counted)
+            memory.calibrate(asked.model, estimated=asked.request.input_tokens, counted=counted)
         _log.info(
             "model=%s asked=%s kind=%s stream=%s outcome=%s attempts=%d waited_s=%.3f first_byte_s=%s total_s=%.3f"
             " input=%s cached=%s output=%s",

@@ -14,7 +14,6 @@ from ..provider.memory import ProviderMemory
 from ..settings import Settings
 from ..translate.request import ChatRequest, to_chat_request
 from ..translate.response import ResponseContext
-from ..translate.tokens import estimate_input_tokens
 from ..wire.codec import dumps
 from ..wire.messages_api import JSON
 from .pdf import read_pdf
@@ -29,8 +28,6 @@ class Question:
     model: str
     profile: Profile
     request: ChatRequest
-    input_tokens: int
-    """An estimate, by what this model has taught us about its counting."""
     max_tokens: int | None = None
     """What fits, where the provider has said that the request's own limit does not."""
 
@@ -38,7 +35,6 @@ class Question:
     def of(cls, body: JSON, model: str, settings: Settings, memory: ProviderMemory) -> Self:
         """Put a Messages request to a model. Raises `RequestError`, which names the field."""
         profile = adapted(profile_for(model), settings.base_url)
-        factor = memory.token_factor_of(model)
         request = to_chat_request(
             body,
             model=model,
@@ -46,9 +42,9 @@ class Question:
             learned=memory.learned_of(model),
             directive=settings.directive,
             read_pdf=read_pdf,
-            token_factor=factor,
+            token_factor=memory.token_factor_of(model),
         )
-        return cls(body, model, profile, request, estimate_input_tokens(body, factor=factor))
+        return cls(body, model, profile, request)
 
     def limited_to(self, max_tokens: int) -> Self:
         """The same with another limit for the answer."""
@@ -69,7 +65,7 @@ class Question:
             message_id=f"msg_{secrets.token_hex(12)}",
             model=request.client_model,
             mint_tool_use_id=lambda: f"toolu_{secrets.token_hex(12)}",
-            input_tokens=self.input_tokens,
+            input_tokens=request.input_tokens,
             schemas=request.tools,
             names=request.tool_names,
             known_ids=request.known_ids,

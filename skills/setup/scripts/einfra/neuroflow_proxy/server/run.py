@@ -30,6 +30,15 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record), self._secrets)
 
 
+class LogFile(RotatingFileHandler):
+    """Turned over by the first line after it is full. To do so by the last one before, each would be formatted twice,
+    which takes a tenth of the time of a small request.
+    """
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        return self.stream is not None and self.stream.tell() >= self.maxBytes
+
+
 def serve(settings: Settings, *, host: str, port: int) -> int:
     """Serve until stopped; returns the exit code.
 
@@ -88,4 +97,4 @@ def log_handler(log: Path | None) -> logging.Handler:
     """Where log lines go: to a file that is turned over when it is full, or to the standard error."""
     if log is None:
         return logging.StreamHandler()
-    return RotatingFileHandler(log, maxBytes=MAX_LOG_BYTES, backupCount=1, encoding="utf-8")
+    return LogFile(log, maxBytes=MAX_LOG_BYTES, backupCount=1, encoding="utf-8")

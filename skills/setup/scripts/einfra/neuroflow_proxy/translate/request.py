@@ -23,6 +23,7 @@ from .special import RequestKind, request_kind
 from .system import system_texts
 from .texts import joined
 from .thinking import plan_thinking
+from .tokens import estimate_input_tokens
 from .tools import SearchTool, read_tools, tool_choice_fields
 
 # fmt: off
@@ -51,6 +52,8 @@ class ChatRequest:
     """The model that the client asked for; answers carry this name."""
     model: str
     kind: RequestKind
+    input_tokens: int
+    """An estimate, by `token_factor`."""
     tools: Mapping[str, Any]
     """Upstream tool name to the schema as the client declared it."""
     tool_names: Mapping[str, str]
@@ -143,7 +146,8 @@ def _to_chat_request(
     if system:
         made["messages"] = [{"role": "system", "content": joined(system)}, *conversation.messages]
     made |= _degraded(varying, learned) | dict(thinking.fields) | stops | sampling_fields(body, profile)
-    limit = max_tokens_for(body, made, profile=profile, learned=learned, thinking=thinking, token_factor=token_factor)
+    input_tokens = estimate_input_tokens(made, factor=token_factor)
+    limit = max_tokens_for(body, input_tokens=input_tokens, profile=profile, learned=learned, thinking=thinking)
     if limit is not None:
         made["max_completion_tokens" if "max_completion_tokens" in profile.params else "max_tokens"] = limit
     made |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -152,6 +156,7 @@ def _to_chat_request(
         client_model=client_model,
         model=model,
         kind=kind,
+        input_tokens=input_tokens,
         tools=tools.schemas,
         tool_names=tools.names,
         search=tools.search,

@@ -17,7 +17,6 @@ from .fields import (
 )
 from .special import output_format
 from .thinking import SMALL_LIMIT, ThinkingPlan
-from .tokens import estimate_input_tokens
 from .tool_schema import acceptable, is_strict
 
 MAX_STOPS = 4
@@ -75,17 +74,16 @@ def response_format_fields(body: dict[str, Any]) -> dict[str, Any]:
 
 def max_tokens_for(
     body: dict[str, Any],
-    made: dict[str, Any],
     *,
+    input_tokens: int,
     profile: Profile,
     learned: Learned,
     thinking: ThinkingPlan,
-    token_factor: float,
 ) -> int | None:
     """`max_tokens`: what the client asked for, within the model's limit and what the window leaves.
 
-    `made` is the Chat Completions body so far. A small limit is raised for a model that reasons whatever it is told:
-    it would be used up before the first visible word.
+    `input_tokens` is the estimate of what is sent. A small limit is raised for a model that reasons whatever it is
+    told: it would be used up before the first visible word.
     """
     asked = optional_integer(body, "max_tokens", "", least=0)
     if asked is None:
@@ -94,5 +92,5 @@ def max_tokens_for(
         asked = THINKING_ROOM
     limit = learned.max_output_tokens or profile.max_output_tokens or asked
     window = learned.context_window or profile.context_window
-    left = window - round(estimate_input_tokens(made, factor=token_factor) * ESTIMATE_MARGIN)
+    left = window - round(input_tokens * ESTIMATE_MARGIN)
     return max(1, min(asked, limit, max(left, LEAST_OUTPUT)))

@@ -1,9 +1,11 @@
 """Which hosts are this machine itself. Pure: names and addresses are judged as they are written, nobody is asked."""
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 
+@lru_cache(maxsize=64)
 def is_loopback(name: str) -> bool:
     """Whether a host name or an address is this machine's own."""
     name = name.lower().rstrip(".")

@@ -8,6 +8,7 @@ its bytes.
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 from .codec import InvalidJSON, dumps_text, loads
@@ -28,12 +29,12 @@ _SHAPES = (
 
 def redact(text: str, secrets: Collection[str] = ()) -> str:
     """The text with `REDACTED` for each of the `secrets` and for all that looks like a key."""
-    return _pattern(secrets).sub(REDACTED, text)
+    return _pattern(tuple(secrets)).sub(REDACTED, text)
 
 
 def redact_body(body: bytes, secrets: Collection[str] = ()) -> bytes:
     """The same for a request or an answer: JSON, a stream of events, or any text. What was JSON stays JSON."""
-    pattern = _pattern(secrets)
+    pattern = _pattern(tuple(secrets))
     text = pattern.sub(REDACTED, body.decode("utf-8", "surrogateescape"))
     parts = [text] if _parsed(text) else _lines(text)
     documents = {number: value for number, part in enumerate(parts) if (value := _parsed(_payload(part)))}
@@ -43,7 +44,8 @@ def redact_body(body: bytes, secrets: Collection[str] = ()) -> bytes:
     return "".join(parts).encode("utf-8", "surrogateescape")
 
 
-def _pattern(secrets: Collection[str]) -> re.Pattern[str]:
+@lru_cache(maxsize=8)
+def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
     named = sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
     return re.compile("|".join([*map(re.escape, named), *_SHAPES]))
 
