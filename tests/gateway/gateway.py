@@ -65,6 +65,8 @@ def litellm(folder: Path, *, models: Sequence[str], behind: str, key: str) -> It
         "HOME": str(folder / "home"),
         "PATH": "/usr/bin:/bin",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        # Else it answers the Messages API by asking for `/responses`, which those behind it do not have.
+        "LITELLM_USE_CHAT_COMPLETIONS_URL_FOR_ANTHROPIC_MESSAGES": "True",
         # Whatever it would fetch or tell: there is nobody.
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "HTTP_PROXY": "http://127.0.0.1:9",
