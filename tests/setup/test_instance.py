@@ -17,7 +17,7 @@ import pytest
 from neuroflow_proxy.errors import InstanceError
 from neuroflow_proxy.setup.files import write_private
 from neuroflow_proxy.setup.health import ask_health
-from neuroflow_proxy.setup.instance import Instances, child_environment
+from neuroflow_proxy.setup.instance import Instances, child_environment, free_ports
 from neuroflow_proxy.setup.lock import exclusive
 from neuroflow_proxy.setup.ports import candidates, is_free, owner_of
 from tests.live import free_port
@@ -243,6 +243,16 @@ def test_a_server_on_all_addresses_takes_the_port_too() -> None:
 def test_ports_are_tried_from_the_wanted_one_and_then_from_4001_up() -> None:
     assert [port for port, _ in zip(candidates(4003), range(4), strict=False)] == [4003, 4001, 4002, 4004]
     assert len(list(candidates(5000))) == len(set(candidates(5000))) == 100
+
+
+def test_who_has_the_wanted_port_is_told_and_of_all_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    with listening() as wanted, listening() as other:
+        free = free_port()
+        monkeypatch.setattr("neuroflow_proxy.setup.instance.candidates", lambda port: iter([port, other, free]))
+        assert list(free_ports(wanted, told.append)) == [free]
+    assert len(told) == 1
+    assert told[0].startswith(f"Port {wanted} is taken by ")
 
 
 def test_a_lock_is_held_by_one_at_a_time_and_given_back(tmp_path: Path) -> None:

@@ -250,11 +250,11 @@ def child_environment(env: Mapping[str, str], integrations: Path, *, secret: str
 
 
 def free_ports(wanted: int, say: Say) -> Iterator[int]:
-    """Ports that can be bound now, the wanted one first; says who has those before it."""
+    """Ports that can be bound now, the wanted one first; says who has that. On a login node many others are taken."""
     for port in candidates(wanted):
         if is_free(port):
             yield port
-        else:
+        elif port == wanted:
             say(f"Port {port} is taken by {_holder(port)}.")
 
 
