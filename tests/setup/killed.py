@@ -20,10 +20,9 @@ steps = 0
 def is_change(event, arguments):
     if event == "open":
         return bool(arguments[2] & writing) and str(arguments[0]).startswith(home)
-    if event == "os.mkdir":
-        return not os.path.exists(arguments[0])
-    if event in ("os.rename", "os.remove", "os.rmdir", "os.chmod"):
-        return str(arguments[0]).startswith(home) and os.path.exists(arguments[0])
+    if event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod"):
+        is_there = os.path.exists(arguments[0])
+        return str(arguments[0]).startswith(home) and is_there == (event != "os.mkdir")
     if event == "subprocess.Popen":
         return arguments[0] == sys.executable  # and not git, which is only asked
     return event == "os.kill"
