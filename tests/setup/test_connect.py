@@ -49,7 +49,11 @@ def test_settings_are_written_for_the_project_and_say_what_env_prints(user: User
     told = user.set_up("--yes", "--connect", "settings").json
     assert told["claude_settings"] == str(settings_of(user))
     written = json.loads(settings_of(user).read_text("utf-8"))
-    assert written == {"env": user.run("env", "--json").json["variables"], "skipWebFetchPreflight": True}
+    assert written == {
+        "env": user.run("env", "--json").json["variables"],
+        "skipWebFetchPreflight": True,
+        "permissions": {"defaultMode": "default"},
+    }
     assert KEY not in settings_of(user).read_text("utf-8")
     doctor = user.run("doctor", "--json").json
     assert all(check["state"] == "ok" for check in doctor["checks"] if check["name"] in ("connection", "window"))

@@ -13,6 +13,10 @@ from .place import Place
 from .platforms import managed_settings
 
 SHELL = "the shell"
+BESIDE_VARIABLES = {"skipWebFetchPreflight": True}
+"""What is set beside the variables. Else Claude Code asks Anthropic about the host of every page that it is to fetch:
+who works with another provider need not tell it, and may not reach it.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..wire.plain_json import dumps
 from .claude_code import Variable, find_claude
-from .claude_settings import SHELL, claude_folder, project_settings, sources, user_settings, winner
+from .claude_settings import BESIDE_VARIABLES, SHELL, claude_folder, project_settings, sources, user_settings, winner
 from .files import write_private
 from .git_guard import exposure, keep_out_of_git
 from .integrations import Scope
@@ -18,7 +18,7 @@ from .json_file import parse, read_bytes
 from .place import Place
 from .undo import ENV, Journal, set_fields
 
-_ONBOARDED = "hasCompletedOnboarding"
+ONBOARDED = "hasCompletedOnboarding"
 
 
 class Connect(StrEnum):
@@ -45,7 +45,12 @@ def write_settings(path: Path, variables: Sequence[Variable], journal: Journal, 
         problem = exposure(path, env=place.env)
         if problem:
             raise problem
-    return set_fields(path, journal, section=ENV, fields={variable.name: variable.value for variable in variables})
+    fields = {variable.name: variable.value for variable in variables}
+    is_changed = set_fields(path, journal, section=ENV, fields=fields)
+    theirs = parse(path, read_bytes(path))
+    if any(theirs.get(name, value) != value for name, value in BESIDE_VARIABLES.items()):
+        return is_changed  # somebody has decided otherwise
+    return set_fields(path, journal, section=None, fields=BESIDE_VARIABLES) or is_changed
 
 
 def refresh(variables: Sequence[Variable], journal: Journal, place: Place) -> list[Path]:
@@ -57,12 +62,12 @@ def refresh(variables: Sequence[Variable], journal: Journal, place: Place) -> li
 def is_newcomer(place: Place) -> bool:
     """Whether Claude Code has never been started here, so that it would first ask for an account at Anthropic."""
     path = state_file(place)
-    return not parse(path, read_bytes(path)).get(_ONBOARDED)
+    return not parse(path, read_bytes(path)).get(ONBOARDED)
 
 
 def skip_login(journal: Journal, place: Place) -> bool:
     """Let Claude Code begin without the questions of a first start."""
-    return set_fields(state_file(place), journal, section=None, fields={_ONBOARDED: True})
+    return set_fields(state_file(place), journal, section=None, fields={ONBOARDED: True})
 
 
 def launch(variables: Sequence[Variable], arguments: Sequence[str], private_file: Path, place: Place) -> int:

@@ -25,7 +25,8 @@ ENV = "env"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file as it was before. `names` are the fields of `section` that were set; none: the section as a whole.
+    """One file as it was before one of its sections was changed. `names` are the fields of `section` that were set;
+    none: the section as a whole.
 
     With `are_lines`, the file is no JSON, and `names` are the lines that were added to it.
     """
@@ -66,13 +67,14 @@ class Journal:
     ) -> None:
         """Keep what is in the file before it is changed for the first time."""
         path = path.resolve()
-        entries = {entry.path: entry for entry in self.entries()}
-        known = entries.get(str(path))
+        entries = {(entry.path, entry.section): entry for entry in self.entries()}
+        place = (str(path), section)
+        known = entries.get(place)
         if known:
-            entries[known.path] = replace(known, names=tuple(dict.fromkeys([*known.names, *names])))
+            entries[place] = replace(known, names=tuple(dict.fromkeys([*known.names, *names])))
         else:
             original = base64.b64encode(path.read_bytes()).decode() if path.exists() else None
-            entries[str(path)] = Entry(str(path), section, tuple(names), original, are_lines)
+            entries[place] = Entry(str(path), section, tuple(names), original, are_lines)
         write_private(self._path, dumps([asdict(entry) for entry in entries.values()]))
 
     def remember_line(self, path: Path, line: str) -> None:
@@ -84,12 +86,13 @@ class Journal:
         entries = self.entries()
         for path in (self._path, *(Path(entry.path) for entry in entries)):
             remove_leftovers(path)
-        changed = [Path(entry.path) for entry in entries if not entry.are_lines and _put_back(entry)]
+        # The last first: what a file held when its second section was set has our first one in it.
+        changed = [Path(entry.path) for entry in reversed(entries) if not entry.are_lines and _put_back(entry)]
         # Lines keep secrets out of git. Where a file of ours is still there, somebody has put something into it since.
         if not any(entry.original is None and not entry.are_lines and Path(entry.path).exists() for entry in entries):
             changed += [Path(entry.path) for entry in entries if entry.are_lines and _take_out(entry)]
         self._path.unlink(missing_ok=True)
-        return changed
+        return list(dict.fromkeys(changed))
 
 
 def set_fields(path: Path, journal: Journal, *, section: str | None, fields: Mapping[str, object]) -> bool:
@@ -99,7 +102,8 @@ def set_fields(path: Path, journal: Journal, *, section: str | None, fields: Map
     """
     old = read_bytes(path)
     document = parse(path, old)
-    known = next((entry for entry in journal.entries() if entry.path == str(path.resolve())), None)
+    place = (str(path.resolve()), section)
+    known = next((entry for entry in journal.entries() if (entry.path, entry.section) == place), None)
     if known:
         dropped = tuple(name for name in known.names if name not in fields)
         document = _without(replace(known, names=dropped), document, parse(path, known.data)) if dropped else document
