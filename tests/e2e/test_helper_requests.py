@@ -70,3 +70,10 @@ def test_what_tools_did_is_labelled_by_the_small_model(session_of_two: Session) 
     assert "echo one > one.txt" in words_of(label["messages"][-1])
     (shown,) = [event for event in finished.events if event["type"] == "tool_use_summary"]
     assert shown["summary"]
+
+
+def test_the_window_is_accounted_for_by_estimates(session_of_two: Session) -> None:
+    """Claude Code counts by asking two dozen times at once; nothing of that goes to the provider."""
+    finished = session_of_two.claude("/context")
+    assert re.search(r"[1-9][\d.]*k?\s*/\s*262(\.1)?k", finished.text), finished.text
+    assert session_of_two.bodies == []
