@@ -151,6 +151,27 @@ def test_a_dry_run_shows_what_would_be_written_and_writes_nothing(user: User) ->
     assert processes_of(user) == []
 
 
+def test_a_dry_run_names_every_file_that_set_up_then_changes(user: User) -> None:
+    folder = user.home / ".neuroflow" / "flowie"
+    folder.mkdir(parents=True)
+    (folder / "sync.json").write_text("{}")
+    git(user, "init", "--quiet")
+    flags = ["--yes", "--no-proof", "--connect", "settings", "--flowie"]
+    before = contents(user)
+    announced = set(user.set_up(*flags, "--dry-run").json["files"])
+    assert contents(user) == before
+    user.set_up(*flags)
+    after = contents(user)
+    assert {path for path in after if after[path] != before.get(path)} == announced
+
+
+def contents(user: User) -> dict[str, bytes]:
+    """What is in the user's files, without git's own and without what belongs to the proxy that runs."""
+    own = (user.project / ".git", user.state)
+    files = [path for path in user.home.rglob("*") if path.is_file()]
+    return {str(path): path.read_bytes() for path in files if not any(path.is_relative_to(folder) for folder in own)}
+
+
 def test_a_dry_run_of_what_is_there_already_shows_no_change(user: User) -> None:
     user.set_up("--yes", "--no-proof")
     assert user.run("setup", "--dry-run", "--json").json["files"] == {}

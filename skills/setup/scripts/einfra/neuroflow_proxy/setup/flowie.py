@@ -29,9 +29,19 @@ def flowie_folder(place: Place) -> Path | None:
     return folder if (folder / _SIGN).is_file() else None
 
 
+def shared_file(folder: Path) -> Path:
+    """The one file that is written there."""
+    return folder / INTEGRATIONS_NAME.name
+
+
+def shared_fields(answers: Mapping[str, object]) -> dict[str, object]:
+    """What of the answers may leave this machine."""
+    return {name: answers[name] for name in SHARED if answers.get(name) is not None}
+
+
 def refuse_secrets(folder: Path, key: str) -> None:
     """Raise `SettingsError` if the folder's file holds a key already: it is on its way to other machines."""
-    path = folder / INTEGRATIONS_NAME.name
+    path = shared_file(folder)
     written = read_bytes(path)
     kept = section_of(path, parse(path, written), SECTION)
     if any(kept.get(name) for name in _SECRET) or (key and key.encode() in written):
@@ -40,9 +50,8 @@ def refuse_secrets(folder: Path, key: str) -> None:
 
 def share(folder: Path, answers: Mapping[str, object], journal: Journal, place: Place) -> str:
     """Write what is no secret into the folder's integrations file, and commit it. Returns what became of it."""
-    path = folder / INTEGRATIONS_NAME.name
-    fields = {name: answers[name] for name in SHARED if answers.get(name) is not None}
-    is_changed = set_fields(path, journal, section=SECTION, fields=fields)
+    path = shared_file(folder)
+    is_changed = set_fields(path, journal, section=SECTION, fields=shared_fields(answers))
     problem = commit(path, _MESSAGE, place)
     if problem:
         return f"What is no secret is in {path}, but git did not take it: {problem}"

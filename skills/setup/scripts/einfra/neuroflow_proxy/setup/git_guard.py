@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import SettingsError
 from ..settings import INTEGRATIONS_NAME
@@ -15,13 +16,17 @@ _RULES = {
 }
 
 
-def keep_out_of_git(
-    path: Path, *, env: Mapping[str, str], before_change: Callable[[Path, str], None] = lambda file, line: None
-) -> Path | None:
-    """Make sure that git ignores `path` and what is written beside it. Returns the `.gitignore` that was changed.
+class Rule(NamedTuple):
+    """A line for a `.gitignore`."""
 
-    `before_change` is told that file, and the line that will be added to it. Raises `SettingsError` if git has the file
-    already, or cannot be brought to ignore it.
+    file: Path
+    line: str
+
+
+def rule_needed(path: Path, *, env: Mapping[str, str]) -> Rule | None:
+    """What has to be added so that git ignores `path` and what is written beside it; None if it does, or is not there.
+
+    Raises `SettingsError` if git has the file already, or no rule of ours would help. Changes nothing.
     """
     path = path.resolve()
     git = _repository(path, env)
@@ -33,18 +38,31 @@ def keep_out_of_git(
     problem = _seen(path, git)
     if problem is None:
         return None
-    rule = _RULES.get(path.parent.name)
-    if rule is None:
+    line = _RULES.get(path.parent.name)
+    if line is None:
         raise problem
-    ignore_file = git.root() / ".gitignore"
-    before_change(ignore_file, rule)
-    _append_line(ignore_file, rule)
-    if _seen(path, git):
+    return Rule(git.root() / ".gitignore", line)
+
+
+def keep_out_of_git(
+    path: Path, *, env: Mapping[str, str], before_change: Callable[[Path, str], None] = lambda file, line: None
+) -> Path | None:
+    """Make sure that git ignores `path` and what is written beside it. Returns the `.gitignore` that was changed.
+
+    `before_change` is told that file, and the line that will be added to it. Raises `SettingsError` if git has the file
+    already, or cannot be brought to ignore it.
+    """
+    rule = rule_needed(path, env=env)
+    if rule is None:
+        return None
+    before_change(rule.file, rule.line)
+    _append_line(rule.file, rule.line)
+    if exposure(path, env=env):
         raise SettingsError(
-            f"Git would still take {path} although {ignore_file} names {rule}.",
-            hint=f"Some other rule, like !{rule} in a .gitignore further down, brings it back. Remove that rule.",
+            f"Git would still take {path} although {rule.file} names {rule.line}.",
+            hint=f"Some other rule, like !{rule.line} in a .gitignore further down, brings it back. Remove that rule.",
         )
-    return ignore_file
+    return rule.file
 
 
 def exposure(path: Path, *, env: Mapping[str, str]) -> SettingsError | None:

@@ -10,10 +10,11 @@ from .asker import Asker, Wishes
 from .catalog import is_stand_in, is_up
 from .claude_code import Connection, Variable, connection_for, variables
 from .claude_settings import user_settings
-from .connect import Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
+from .connect import ONBOARDED, Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
 from .features import set_permission_mode, words_on_features
 from .flow import Outcome, Plan, answered, carry_out
-from .flowie import share
+from .flowie import share, shared_fields, shared_file
+from .git_guard import rule_needed
 from .instance import Instances, Started
 from .integrations import save_section
 from .keys import last_four
@@ -70,9 +71,18 @@ def _would_change(plan: Plan, place: Place) -> Report:
     if "api_key" in fields:
         fields["api_key"] = last_four(str(fields["api_key"]))
     files: dict[str, JSON] = {str(plan.path): fields} if fields else {}
+    written = [plan.path] if fields else []
     if plan.connect is Connect.SETTINGS:
+        settings = settings_file(plan.path, place)
         names = [variable.name for variable in _variables(planned, place)]
-        files[str(settings_file(plan.path, place))] = dict.fromkeys(names, "…")
+        files[str(settings)] = dict.fromkeys(names, "…")
+        written += [settings] if settings != user_settings(place) else []
+    if plan.skips_login and is_newcomer(place):
+        files[str(state_file(place))] = {ONBOARDED: True}
+    if plan.flowie:
+        files[str(shared_file(plan.flowie))] = shared_fields(plan.answers)
+    for rule in filter(None, (rule_needed(path, env=place.env) for path in written)):
+        files.setdefault(str(rule.file), {})[rule.line] = "a new line"
     told = []
     for file, changes in files.items():
         told += [f"{file} would get:", *(f"  {name}: {_plain(value)}" for name, value in changes.items())]
@@ -122,8 +132,8 @@ def _connected(
     journal = Journal(instances.state, plan.path)
     settings = settings_file(plan.path, place) if plan.connect is Connect.SETTINGS else None
     with instances.lock(plan.path):
-        shared_fields = {**plan.answers, "model": section.model}
-        shared = share(plan.flowie, shared_fields, journal, place) if plan.flowie else ""
+        answers = {**plan.answers, "model": section.model}
+        shared = share(plan.flowie, answers, journal, place) if plan.flowie else ""
         spared = state_file(place) if plan.skips_login and skip_login(journal, place) else None
         if settings:
             write_settings(settings, wanted, journal, place)
