@@ -1,0 +1,62 @@
+"""What is asked: Messages requests of a given size, shaped as those of an agent at work."""
+
+import json
+import random
+from typing import Any
+
+from .load import http_request
+
+TOKEN = "bench-token"  # noqa: S105
+BODY_SIZES = {"2kB": 2_000, "100kB": 100_000, "1MB": 1_000_000}
+ASKED_MODEL = "claude-sonnet-4-5"
+_WORDS = ("the", "model", "reads", "a", "file", "and", "writes", "its", "answer", "into", "another", "while", "tests")
+_TOOLS = ("Read", "Edit", "Bash", "Grep", "Glob", "Write", "WebFetch", "TodoWrite")
+
+
+def messages_request(size: int, *, stream: bool = True) -> bytes:
+    """A request whose body has about `size` bytes: small ones a question, large ones a long conversation with tools."""
+    body = request_body(size, stream=stream)
+    headers = {"authorization": f"Bearer {TOKEN}", "x_api_key": TOKEN, "anthropic_version": "2023-06-01"}
+    return http_request("/v1/messages", body, **headers)
+
+
+def request_body(size: int, *, stream: bool = True) -> bytes:
+    """The JSON of such a request."""
+    return json.dumps(_body(size, stream=stream), ensure_ascii=False).encode()
+
+
+def _body(size: int, *, stream: bool) -> dict[str, Any]:
+    chance = random.Random(size)  # noqa: S311
+    body: dict[str, Any] = {"model": ASKED_MODEL, "max_tokens": 8000, "stream": stream, "messages": []}
+    if size < 10_000:
+        body["messages"].append({"role": "user", "content": _text(chance, size - 200)})
+        return body
+    body["system"] = [{"type": "text", "text": _text(chance, size // 20)}]
+    body["tools"] = [_tool(name) for name in _TOOLS]
+    left, turn = size - len(json.dumps(body)), 0
+    body["messages"].append({"role": "user", "content": "Mend the tests."})
+    while left > 0:
+        call_id, result = f"toolu_{turn:08d}", _text(chance, min(left, 4000))
+        said = {"type": "text", "text": _text(chance, 120)}
+        call = {"type": "tool_use", "id": call_id, "name": chance.choice(_TOOLS), "input": {"path": f"/src/{turn}.py"}}
+        answer = {"type": "tool_result", "tool_use_id": call_id, "content": [{"type": "text", "text": result}]}
+        body["messages"] += [{"role": "assistant", "content": [said, call]}, {"role": "user", "content": [answer]}]
+        left, turn = left - len(result) - 500, turn + 1
+    return body
+
+
+def _tool(name: str) -> dict[str, Any]:
+    properties = {"path": {"type": "string", "description": "Where."}, "limit": {"type": "integer", "minimum": 1}}
+    schema = {"type": "object", "properties": properties, "required": ["path"], "additionalProperties": False}
+    return {"name": name, "description": f"{name}: what it does, told at some length. " * 8, "input_schema": schema}
+
+
+def _text(chance: random.Random, length: int) -> str:
+    """Prose with line ends, quotes and a few letters beyond ASCII."""
+    words: list[str] = []
+    while length > 0:
+        word = chance.choice(_WORDS)
+        end = chance.choices((" ", "\n", '", "', " – "), (90, 6, 3, 1))[0]
+        words.append(word + end)
+        length -= len(word) + len(end)
+    return "".join(words)

@@ -1,0 +1,58 @@
+"""What happens before the first request: how long a subject takes to its first answer, and set-up's own times."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from .load import NotServed, connections
+from .measures import SMALL, Figures
+from .subjects import EINFRA, ROOT, Subject, end, environment, free_port, spawn, wait_for_port
+from .upstream import HOST, MODEL
+
+CONFIGURE = (sys.executable, str(ROOT / EINFRA / "configure.py"))
+
+
+async def start(subject: Subject, upstream_port: int, folder: Path) -> Figures:
+    """Seconds from the spawn to the end of the first answer."""
+    folder.mkdir()  # noqa: ASYNC240
+    port = free_port()
+    plan = subject.plan(port, upstream_port, folder)
+    began = time.perf_counter()
+    process = spawn(plan, folder)
+    try:
+        wait_for_port(port, process, folder)
+        while True:  # some listen before they serve
+            with contextlib.suppress(NotServed, OSError):
+                async with connections(port, 1) as (connection,):
+                    await connection.ask(SMALL)
+                break
+            await asyncio.sleep(0.01)
+        return {"start": time.perf_counter() - began}
+    finally:
+        end(process)
+
+
+def set_up(upstream_port: int, folder: Path) -> Figures:
+    """Seconds that the verbs take which people wait for; set-up starts a proxy and waits until it is healthy."""
+    folder.mkdir()
+    verbs = {
+        "help": ["--help"],
+        "status": ["status", "--json"],
+        "setup": [
+            *("setup", "--base-url", f"http://{HOST}:{upstream_port}/v1", "--key-env", "BENCH_KEY", "--model", MODEL),
+            *("--port", str(free_port()), "--yes", "--no-proof", "--json"),
+        ],
+        "stop": ["stop", "--json"],
+    }
+    env = environment(folder) | {"BENCH_KEY": "k", "SHELL": "/bin/bash"}
+    figures: Figures = {}
+    for verb, arguments in verbs.items():
+        began = time.perf_counter()
+        subprocess.run(  # noqa: S603
+            [*CONFIGURE, *arguments], cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True
+        )
+        figures[f"verb_{verb}"] = time.perf_counter() - began
+    return figures
