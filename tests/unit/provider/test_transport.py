@@ -1,0 +1,236 @@
+"""The transport towards the provider, against real sockets."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from neuroflow_proxy.provider import transport
+from neuroflow_proxy.provider.transport import DirectTransport, connected_socket
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
+
+
+class Server:
+    """Answers each request on a connection as it is told, and counts connections."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.connections = 0
+        self.asked: list[bytes] = []
+        self.tasks: list[asyncio.Task[None] | None] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.tasks.append(asyncio.current_task())
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
+                self.asked.append(head + await reader.readexactly(length))
+                await self._answer(reader, writer)
+                await writer.drain()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def before(answer: Answer) -> AsyncIterator[tuple[Server, str, DirectTransport]]:
+    server = Server(answer)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    async with DirectTransport() as direct:
+        yield server, f"http://127.0.0.1:{port}/v1/x?y=z", direct
+    listening.close()
+    await asyncio.gather(*filter(None, server.tasks))
+
+
+async def ask(direct: DirectTransport, url: str, body: bytes = b"", read_s: float = 5.0) -> bytes:
+    timeouts = {"connect": 5.0, "read": read_s, "write": 5.0, "pool": None}
+    response = await direct.handle_async_request(
+        httpx.Request("POST", url, content=body, extensions={"timeout": timeouts})
+    )
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    try:
+        return b"".join([piece async for piece in response.stream])
+    finally:
+        await response.aclose()
+
+
+async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEAD + b"hello")
+
+
+def run(test: Callable[[], Any]) -> None:
+    asyncio.run(test())
+
+
+def test_a_request_arrives_as_it_was_made_and_its_connection_is_used_again() -> None:
+    async def test() -> None:
+        async with before(hello) as (server, url, direct):
+            for _ in range(3):
+                assert await ask(direct, url, b"body") == b"hello"
+            assert server.connections == 1
+            first = server.asked[0]
+            assert first.startswith(b"POST /v1/x?y=z HTTP/1.1\r\nHost: 127.0.0.1")
+            assert first.endswith(b"\r\n\r\nbody")
+
+    run(test)
+
+
+def test_requests_at_once_have_connections_of_their_own() -> None:
+    async def test() -> None:
+        async with before(hello) as (server, url, direct):
+            assert await asyncio.gather(*(ask(direct, url) for _ in range(5))) == [b"hello"] * 5
+            assert server.connections == 5
+
+    run(test)
+
+
+def test_an_answer_that_is_left_before_its_end_closes_the_connection() -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"he")
+
+    async def test() -> None:
+        async with before(half) as (server, url, direct):
+            for _ in range(2):
+                with pytest.raises(httpx.ReadTimeout):
+                    await ask(direct, url, read_s=0.05)
+            assert server.connections == 2
+
+    run(test)
+
+
+def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used_again() -> None:
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"hello")
+        writer.close()
+
+    async def test() -> None:
+        async with before(once) as (server, url, direct):
+            assert await ask(direct, url) == b"hello"
+            await asyncio.sleep(0.05)
+            assert await ask(direct, url) == b"hello"
+            assert server.connections == 2
+
+    run(test)
+
+
+def test_a_connection_that_has_rested_too_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "KEEP_ALIVE_S", -1.0)
+
+    async def test() -> None:
+        async with before(hello) as (server, url, direct):
+            await ask(direct, url)
+            await ask(direct, url)
+            assert server.connections == 2
+
+    run(test)
+
+
+def test_what_arrived_before_the_connection_broke_is_read_first() -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"he")
+        await writer.drain()
+        writer.close()
+
+    async def test() -> None:
+        async with before(half) as (_, url, direct):
+            timeouts = {"connect": 5.0, "read": 5.0}
+            request = httpx.Request("POST", url, extensions={"timeout": timeouts})
+            response = await direct.handle_async_request(request)
+            pieces = response.stream.__aiter__()  # type: ignore[union-attr]
+            assert await anext(pieces) == b"he"
+            with pytest.raises(httpx.RemoteProtocolError, match="before the answer was whole"):
+                await anext(pieces)
+            await response.aclose()
+
+    run(test)
+
+
+def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None:
+    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+
+    async def test() -> None:
+        async with before(nothing) as (_, url, direct):
+            with pytest.raises(httpx.ReadTimeout):
+                await ask(direct, url, read_s=0.05)
+
+    run(test)
+
+
+def test_words_that_keep_coming_are_no_silence_however_long_they_take() -> None:
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD)
+        for letter in b"hello":
+            await asyncio.sleep(0.4)
+            writer.write(bytes([letter]))
+
+    async def test() -> None:
+        async with before(slowly) as (_, url, direct):
+            assert await ask(direct, url, read_s=1.5) == b"hello"
+
+    run(test)
+
+
+def test_a_reader_that_pauses_holds_the_server_back_and_misses_nothing() -> None:
+    size, written = 30_000_000, []
+
+    async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
+        for _ in range(size // 100_000):
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+            written.append(100_000)
+
+    async def test() -> None:
+        async with before(much) as (_, url, direct):
+            request = httpx.Request("POST", url, extensions={"timeout": {"connect": 5.0, "read": 0.2}})
+            response = await direct.handle_async_request(request)
+            await asyncio.sleep(0.5)  # longer than the server may be silent: it is we who do not read
+            assert sum(written) < size / 2
+            total = 0
+            async for piece in response.stream:  # type: ignore[union-attr]
+                total += len(piece)
+            await response.aclose()
+            assert total == size
+
+    run(test)
+
+
+def test_a_host_that_refuses_is_told_as_such() -> None:
+    async def test() -> None:
+        async with DirectTransport() as direct:
+            with pytest.raises(httpx.ConnectError):
+                await ask(direct, "http://127.0.0.1:9/v1")
+
+    run(test)
+
+
+def test_an_address_that_does_not_answer_does_not_keep_from_trying_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        real = loop.sock_connect
+
+        async def addresses(host: str, port: int, **how: Any) -> list[Any]:
+            stream = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+            return [(*stream, ("192.0.2.1", port)), (*stream, ("127.0.0.1", port))]
+
+        async def connect(connecting: socket.socket, address: tuple[str, int]) -> None:
+            await (asyncio.sleep(60) if address[0] == "192.0.2.1" else real(connecting, address))
+
+        async with before(hello) as (_, url, _direct):
+            monkeypatch.setattr(loop, "getaddrinfo", addresses)
+            monkeypatch.setattr(loop, "sock_connect", connect)
+            async with asyncio.timeout(5):
+                with await connected_socket("two.example", httpx.URL(url).port or 0) as connected:
+                    assert connected.getpeername()[0] == "127.0.0.1"
+
+    run(test)
