@@ -23,6 +23,8 @@ UV = "uv==0.13.9"
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".cache" / "tools"
 VENV = ROOT / ".venv"
+PLAIN_VENV = ROOT / ".cache" / "plain"
+ACCELERATORS = ("httptools", "msgspec", "uvloop")
 STAMP = "ready.txt"
 BIN = "Scripts" if os.name == "nt" else "bin"
 EXE = ".exe" if os.name == "nt" else ""
@@ -39,20 +41,21 @@ def ready() -> Path:
     python = VENV / BIN / f"python{EXE}"
     if is_ready():
         return python
-    uv = install_uv()
-    # VIRTUAL_ENV names whatever environment the caller happens to be in, which is not the one to fill.
-    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    environment.update(UV_PROJECT_ENVIRONMENT=str(VENV), UV_PYTHON_DOWNLOADS="never")
-    environment.setdefault("UV_SYSTEM_CERTS", "1")  # as pip does: many institutions' networks have a root of their own
-    _say("installing the packages of uv.lock into .venv")
-    _run([uv, "sync", "--frozen", "--quiet", "--python", _base_python()], environment)
-    (VENV / STAMP).write_text(_state(), "utf-8")
+    _sync(VENV, "the packages of uv.lock")
     return python
+
+
+def ready_without_accelerators() -> Path:
+    """The Python of a second environment that is as the first, but without what is only there for speed."""
+    if not _is_synced(PLAIN_VENV):
+        without = [f"--no-install-package={name}" for name in ACCELERATORS]
+        _sync(PLAIN_VENV, "the same without what is only there for speed", *without)
+    return PLAIN_VENV / BIN / f"python{EXE}"
 
 
 def is_ready() -> bool:
     """Whether `.venv` is what the lock, the interpreter and the place of the checkout ask for."""
-    return _says(VENV / STAMP, _state()) and (VENV / BIN / f"python{EXE}").exists()
+    return _is_synced(VENV)
 
 
 def hand_over(arguments: list[str]) -> None:
@@ -64,6 +67,21 @@ def hand_over(arguments: list[str]) -> None:
     if os.name == "nt":  # exec* on Windows lets go of the terminal before the program has ended
         sys.exit(subprocess.call([python, *arguments]))
     os.execv(python, [python, *arguments])  # noqa: S606 (no shell is the point)
+
+
+def _sync(venv: Path, what: str, *options: str) -> None:
+    uv = install_uv()
+    # VIRTUAL_ENV names whatever environment the caller happens to be in, which is not the one to fill.
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    environment.update(UV_PROJECT_ENVIRONMENT=str(venv), UV_PYTHON_DOWNLOADS="never")
+    environment.setdefault("UV_SYSTEM_CERTS", "1")  # as pip does: many institutions' networks have a root of their own
+    _say(f"installing {what} into {venv.relative_to(ROOT)}")
+    _run([uv, "sync", "--frozen", "--quiet", "--python", _base_python(), *options], environment)
+    (venv / STAMP).write_text(_state(), "utf-8")
+
+
+def _is_synced(venv: Path) -> bool:
+    return _says(venv / STAMP, _state()) and (venv / BIN / f"python{EXE}").exists()
 
 
 def _state() -> str:

@@ -135,3 +135,13 @@ def test_the_demonstration_shows_a_tool_call_and_an_answer() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     shown = [line.split()[0] for line in result.stdout.splitlines() if line[:1].strip()]
     assert shown[:7] == ["you", "thinking", "tool", "result", "thinking", "answer", "All"]
+
+
+def test_the_environment_without_accelerators_is_one_of_its_own(
+    bootstrap: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "PLAIN_VENV", bootstrap.ROOT / ".cache" / "plain")
+    bootstrap.PLAIN_VENV.mkdir(parents=True)
+    python = bootstrap.ready_without_accelerators()
+    assert python.is_relative_to(bootstrap.PLAIN_VENV)
+    assert {"--no-install-package=msgspec", "--no-install-package=uvloop"} < set(commands[-1])
