@@ -5,6 +5,7 @@ The provider is the built-in one with a proxy of ours beside it: so it has a lis
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,6 +140,18 @@ def test_the_mode_stays_and_goes_back_without_leaving_anything_of_it(user: User,
     set_up(user, service, "--proxy-mode", "custom", "--connect", "settings")
     assert written(user) == through_the_proxy
     assert KEY not in (user.project / ".claude" / "settings.local.json").read_text("utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_claude_code_is_started_with_the_key_in_its_environment_alone(user: User, service: str) -> None:
+    set_up(user, service, "--proxy-mode", "direct")
+    folder = user.home / "bin"
+    folder.mkdir()
+    (folder / "claude").write_text('#!/bin/sh\necho "$ANTHROPIC_BASE_URL $ANTHROPIC_AUTH_TOKEN $@"\n')
+    (folder / "claude").chmod(0o755)
+    ran = user.run("claude", "--", "-p", "Hello", PATH=f"{folder}:/usr/bin:/bin")
+    assert ran.stdout.split() == [service.removesuffix("/v1"), KEY, "-p", "Hello"]
+    assert processes_of(user) == []
 
 
 def test_undo_takes_the_key_out_again(user: User, service: str) -> None:

@@ -199,6 +199,24 @@ def test_what_is_no_secret_is_offered_to_flowie_where_that_is(user: User) -> Non
     assert KEY not in (folder / "integrations.json").read_text("utf-8")
 
 
+def test_claude_code_can_be_started_right_away(user: User) -> None:
+    folder = user.home / "bin"
+    folder.mkdir()
+    (folder / "claude").write_text('#!/bin/sh\necho "asks $ANTHROPIC_BASE_URL for $ANTHROPIC_MODEL"; exit 3\n')
+    (folder / "claude").chmod(0o755)
+    path = f"{folder}:/usr/bin:/bin"
+    flags = [*known(user), "--model", "kimi-k2.5", "--scope", "project"]
+    with at_a_terminal(user, "setup", *flags, PATH=path) as terminal:
+        terminal.see("How does Claude Code")
+        terminal.type(DOWN)
+        terminal.see("» start it right now")
+        terminal.type(ENTER)
+        terminal.see("for kimi-k2.5")
+        assert terminal.end() == 3, "its exit code is Claude Code's"
+        assert f"asks http://127.0.0.1:{user.section['proxy_port']} for kimi-k2.5" in terminal.text
+    assert not (user.project / ".claude").exists()
+
+
 def test_without_the_proxy_is_one_of_the_ways(user: User) -> None:
     with at_a_terminal(user, "setup", *known(user), "--model", "kimi-k2.5", "--scope", "project") as terminal:
         terminal.see("How does Claude Code")

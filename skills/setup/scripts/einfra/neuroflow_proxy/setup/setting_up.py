@@ -195,6 +195,7 @@ def _next_steps(
     if settings:
         key = " The provider's key stands there now." if connection.direct_url else ""
         return [
+            "",
             f"Claude Code is connected: {settings} says so, for sessions that run already as well.{key}",
             "Run `claude`, and let it trust this folder if it asks: before that it does not look into them.",
             *([_NEWCOMER] if asks_for_account else []),
