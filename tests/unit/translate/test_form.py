@@ -21,7 +21,9 @@ FORM = '{"title": "A {b} ```c```", "n": 3}'
 
 def read(*pieces: str, schema: Any = SCHEMA) -> str:
     text = FormText(schema)
-    return "".join(map(text.feed, pieces)) + text.finish()[0]
+    for piece in pieces:
+        text.feed(piece)
+    return text.read().text
 
 
 @pytest.mark.parametrize(
@@ -45,15 +47,23 @@ def test_json_that_is_nearly_json_is_mended() -> None:
     "said", ["", "I cannot do that.", 'No: {"name": "b"}', 'It is {"title": "cut o', "{} " * (MAX_TRIES + 1) + FORM]
 )
 def test_a_text_without_such_json_stays_as_it_was(said: str) -> None:
-    assert read("So: ", said) == f"So: {said}"
-
-
-def test_what_begins_like_json_passes_at_once() -> None:
     text = FormText(SCHEMA)
-    assert text.feed("\n ") == ""
-    assert text.feed('{"ti') == '\n {"ti'
-    assert text.feed('tle": 1, oops') == 'tle": 1, oops'
-    assert text.finish() == ("", False)
+    text.feed("So: ")
+    text.feed(said)
+    assert text.read() == (f"So: {said}", False)
+
+
+@pytest.mark.parametrize("said", [FORM, f"\n {FORM}\n", '{"n":1,"title":"\\u00e9"}'])
+def test_what_is_the_json_asked_for_stays_byte_for_byte(said: str) -> None:
+    assert read(said) == said
+
+
+def test_what_stands_behind_the_json_is_left_out_too() -> None:
+    assert read(f"{FORM}\n\nI hope that helps.") == FORM
+
+
+def test_a_form_need_not_be_an_object() -> None:
+    assert read("[1, 2]", schema={"type": "array", "items": {"type": "integer"}}) == "[1, 2]"
 
 
 @given(
@@ -69,4 +79,4 @@ def test_it_does_not_matter_how_the_text_is_cut(before: str, after: str, title: 
     pieces = [said[start:end] for start, end in pairwise(bounds)]
     whole = read(said)
     assert read(*pieces) == whole
-    assert whole == (said if not before.strip() else form)
+    assert whole == (said if not (before + after).strip() else form)

@@ -20,7 +20,7 @@ from .answers import EventStream, Output, WholeMessage, send_error
 from .asgi import Headers, Receive, Send
 from .asking import Asking
 from .body import ClientGone
-from .going_on import Continuation, SecondTry, answer_whole
+from .going_on import Continuation, FormRetry, SecondTry, answer_whole
 from .searching import SearchLoop
 from .state import ProxyState
 from .stats import Served
@@ -44,7 +44,7 @@ class Exchange:
         priority = priority_of(kind, headers)
         self._is_turn = priority is Priority.TURN
         self._asking = Asking(state, settings, body, models, priority)
-        self._continuations: list[Continuation] = [SecondTry()] if settings.second_try else []
+        self._continuations: list[Continuation] = [FormRetry(), SecondTry()] if settings.second_try else []
         self._wants_verdicts = wants_verdicts(body)
         search = self._asking.question.request.search
         # What was said, for those who go on from it or look at it.

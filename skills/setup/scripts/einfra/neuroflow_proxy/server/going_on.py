@@ -7,6 +7,7 @@ answer of the provider's, until none has anything more to ask.
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..translate.form import asked_again
 from ..translate.second_try import second_try
 from ..translate.special import RequestKind
 from ..wire.messages_api import JSON
@@ -44,6 +45,21 @@ class SecondTry:
         self._was_made = True
         asking.stream.count("second_tries")
         return Further(again, may_fail=True)
+
+
+class FormRetry:
+    """An answer that was to be JSON and is none is asked for once more, before anything of it was said."""
+
+    def __init__(self) -> None:
+        self._was_made = False
+
+    async def after(self, asking: Asking, write: Write) -> Further | None:
+        said = asking.stream.unmet_form
+        if self._was_made or said is None:
+            return None
+        self._was_made = True
+        asking.stream.count("forms_asked_again")
+        return Further(asked_again(asking.question.body, said), may_fail=True)
 
 
 async def answer_whole(asking: Asking, body: JSON, continuations: list[Continuation], write: Write) -> None:

@@ -1,16 +1,22 @@
-"""The JSON of an answer that was to be JSON, where the provider has not held the model to it.
+"""The JSON of an answer that was to be JSON, whether or not the provider has held the model to it.
 
-Models put it between three backticks or between words. What begins like JSON passes as it comes; all else is held to
-its end, and of that only the JSON which the schema accepts is passed on. If there is none, the text stays what it was:
-it may say why.
+Models put it between three backticks or between words, and say something behind it. The text is held to its end, and of
+it only the JSON that the schema accepts is passed on. If there is none the model is asked once more; and if there is
+none then either, the text stays what it was: it may say why.
 """
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..rescue.lenient_json import Unreadable, rewrite
 from ..rescue.schema import fits
-from ..wire.codec import loads
+from ..wire.codec import InvalidJSON, loads
+from ..wire.messages_api import JSON
+
+AGAIN = (
+    "That was not JSON as it was asked for. Answer with the JSON alone, valid against the schema: no words around"
+    " it, no backticks."
+)
 
 MAX_TRIES = 20
 """So many opening braces are tried: a text with more that lead nowhere is no form."""
@@ -18,33 +24,42 @@ MAX_TRIES = 20
 _decoder = json.JSONDecoder()
 
 
+class Form(NamedTuple):
+    """What an answer has come to. Where it is not met, `text` is what was said."""
+
+    text: str
+    is_met: bool
+
+
 class FormText:
     """The text of one answer, which is to fulfil `schema`."""
 
     def __init__(self, schema: Any) -> None:
         self._schema = schema
-        self._held = ""
-        self._is_passing = False
+        self._pieces: list[str] = []
 
-    def feed(self, text: str) -> str:
-        """The part of the text that can be passed on."""
-        if self._is_passing:
-            return text
-        self._held += text
-        if not self._held.lstrip().startswith("{"):
-            return ""
-        self._is_passing = True
-        return self._release()
+    def feed(self, text: str) -> None:
+        self._pieces.append(text)
 
-    def finish(self) -> tuple[str, bool]:
-        """What was held, and whether it is no more than the JSON that was in it."""
-        text = self._release()
+    def read(self) -> Form:
+        """What there is so far: the whole text if it is JSON that the schema accepts, or the JSON that is in it."""
+        text = "".join(self._pieces)
+        if self._is_met_by(text):
+            return Form(text, True)
         form = _form_in(text, self._schema)
-        return (text, False) if form is None else (form, True)
+        return Form(text, False) if form is None else Form(form, True)
 
-    def _release(self) -> str:
-        text, self._held = self._held, ""
-        return text
+    def _is_met_by(self, text: str) -> bool:
+        try:
+            return fits(loads(text), self._schema)
+        except InvalidJSON:
+            return False
+
+
+def asked_again(body: JSON, said: str) -> JSON:
+    """The Messages request to make after an answer in which there was no such JSON."""
+    messages = [*body["messages"], *([{"role": "assistant", "content": said}] if said.strip() else [])]
+    return {**body, "messages": [*messages, {"role": "user", "content": AGAIN}]}
 
 
 def _form_in(text: str, schema: Any) -> str | None:

@@ -78,6 +78,7 @@ class ResponseStream:
         """How many web searches were made for this answer; None where there could be none."""
         self._has_cut_a_call = False
         self._is_paused = False
+        self._unmet_before: str | None = None
         self._begin()
 
     def restart(self, context: ResponseContext) -> None:
@@ -86,6 +87,8 @@ class ResponseStream:
         What names the answer to the client (id, model, the count in message_start) stays as it was.
         """
         self._counts += self._rescue.counts
+        if self.unmet_form:
+            self._unmet_before = self._unmet_before or self.unmet_form
         self._context = context
         self._sequencer.begin_answer()
         self._begin()
@@ -143,10 +146,23 @@ class ResponseStream:
     @property
     def text_without_call(self) -> str | None:
         """The end of the visible text if the model stopped by itself and called no tool; None otherwise."""
-        reason = self._finish.reason if self._finish else ""
-        if reason in _LENGTH or reason in _REFUSAL or self._stops.matched or self._sequencer.has_calls:
+        if not self._ended_by_itself or self._form is not None:
             return None
         return self._sequencer.text_tail
+
+    @property
+    def _ended_by_itself(self) -> bool:
+        reason = self._finish.reason if self._finish else ""
+        is_cut = reason in _LENGTH or reason in _REFUSAL or self._stops.matched
+        return not (is_cut or self._sequencer.has_calls or self.failure)
+
+    @property
+    def unmet_form(self) -> str | None:
+        """What was said by an answer that was to be JSON, ended by itself and is none; None for any other."""
+        if self._form is None or not self._ended_by_itself:
+            return None
+        form = self._form.read()
+        return None if form.is_met else form.text
 
     def feed(self, data: bytes) -> list[JSON]:
         """Bytes of the provider's answer; returns the events that they make."""
@@ -176,7 +192,8 @@ class ResponseStream:
         if self.failure is None:
             self._pass_on(self._rescue.feed(self._reader.finish()))
             self._pass_on(self._rescue.finish())
-            self._release_held_text()
+            if self._form is None:
+                self._release_held_text()
         return self._emitter.take()
 
     def end(self, safeguard_results: list[JSON] | None = None) -> list[JSON]:
@@ -231,7 +248,15 @@ class ResponseStream:
         self._emitter.fail(error_type, message)
         return self._emitter.take()
 
+    def _take_form(self) -> str:
+        """The text of an answer that was to be JSON: of two that are not, the first."""
+        if self._form is None:
+            return ""
+        form, self._form = self._form.read(), None
+        return form.text if form.is_met or self._unmet_before is None else self._unmet_before
+
     def _close_blocks(self) -> None:
+        self._release_held_text()
         reason = self._finish.reason if self._finish else ""
         self._has_cut_a_call |= self._sequencer.finish(cut_off=reason in _LENGTH)
 
@@ -300,7 +325,10 @@ class ResponseStream:
         for fragment in fragments:
             match fragment:
                 case Text(text):
-                    passed = self._stops.feed(self._form.feed(text) if self._form else text)
+                    if self._form is not None:
+                        self._form.feed(text)
+                        continue
+                    passed = self._stops.feed(text)
                     if passed:
                         self._sequencer.text(passed)
                     if self._stops.matched is not None:
@@ -323,10 +351,7 @@ class ResponseStream:
                     self.count("errors_after_finish")
 
     def _release_held_text(self) -> None:
-        form, is_unwrapped = self._form.finish() if self._form else ("", False)
-        if is_unwrapped:
-            self.count("forms_unwrapped")
-        held = self._stops.feed(form) + self._stops.finish()
+        held = self._stops.feed(self._take_form()) + self._stops.finish()
         if held:
             self._sequencer.text(held)
 
