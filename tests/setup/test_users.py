@@ -241,8 +241,8 @@ SITUATIONS = {
 }
 
 
-SEEN_ELSEWHERE = {"first time", "already running", "switch", "port taken by a stranger", "key file tracked"}
-"""By flags, `test_setup.py` sees these with every change of the code already."""
+SEEN_ELSEWHERE = {"already running", "switch", "port taken by a stranger", "key file tracked", "status service down"}
+"""By flags, `test_setup.py` and `test_service_status.py` see these with every change of the code already."""
 
 
 @contextmanager
@@ -308,8 +308,12 @@ def at_the_terminal(scene: Scene, situation: Situation) -> None:
             answer(terminal, SITUATIONS["first time"])
 
 
-@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
-def test_at_a_terminal(situation: Situation, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.nightly if name == "first time" else []) for name in SITUATIONS]
+)
+def test_at_a_terminal(name: str, tmp_path: Path) -> None:
+    """The first time is a part of the test with Claude Code below."""
+    situation = SITUATIONS[name]
     with scene_of(situation, tmp_path) as scene:
         at_the_terminal(scene, situation)
         if situation.gets_through:
