@@ -10,13 +10,20 @@ if sys.platform == "win32":
 
 from pathlib import Path
 
+from neuroflow_proxy.setup.command import STARTER
 from tests.docs.pages import is_up_to_date
 from tests.setup.terminal import ENTER, Terminal, at_a_terminal
 from tests.setup.user import KEY, User, somebody
 
 
+AS_STARTED = {STARTER: "python3 scripts/setup"}
+
+
 def test_the_readme_shows_the_set_up_as_it_is(tmp_path: Path) -> None:
-    with somebody(tmp_path) as user, at_a_terminal(user, "setup", "--base-url", user.base_url) as terminal:
+    with (
+        somebody(tmp_path) as user,
+        at_a_terminal(user, "setup", "--base-url", user.base_url, **AS_STARTED) as terminal,
+    ):
         terminal.see("API key")
         terminal.type(KEY, ENTER)
         terminal.see("mistral-small")
