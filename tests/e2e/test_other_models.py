@@ -46,6 +46,7 @@ def test_claude_codes_own_fallback_model_takes_over_where_the_first_is_down(sess
     assert "qwen3.5-122b" in finished.result["modelUsage"]
 
 
+@pytest.mark.nightly
 def test_a_fallback_of_the_proxys_own_goes_unnoticed(session: Session) -> None:
     save_section(session.proxy.file, {"fallback_models": ["qwen3.5-122b"]})
     session.provider.script = only_up("qwen3.5-122b")

@@ -34,6 +34,7 @@ def test_a_schema_that_is_demanded_is_fulfilled_by_the_first_answer(session: Ses
     assert len(session.bodies) == 1
 
 
+@pytest.mark.nightly
 def test_a_model_that_answers_in_prose_is_told_to_use_the_form(session: Session) -> None:
     session.provider.script = in_turn(role() + text("It is a book.") + finish(), None)
     finished = session.claude("Which book is that?", "--json-schema", json.dumps(SCHEMA))

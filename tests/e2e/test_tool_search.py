@@ -58,6 +58,7 @@ def test_a_tool_that_was_searched_for_is_told_of_and_stands_behind_the_others(se
 
 
 @only_current
+@pytest.mark.nightly
 def test_with_tool_search_off_the_prompt_only_grows(session: Session) -> None:
     bodies = held(session, "0", LOADS)
     assert "ToolSearch" not in tools_of(bodies[0])
