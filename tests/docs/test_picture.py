@@ -15,7 +15,6 @@ from tests.docs.pages import is_up_to_date
 from tests.setup.terminal import ENTER, Terminal, at_a_terminal
 from tests.setup.user import KEY, User, somebody
 
-
 AS_STARTED = {STARTER: "python3 scripts/setup"}
 
 
