@@ -77,8 +77,11 @@ def _plain(text: str, limit: int) -> str:
 
 
 def _is_within(url: str, entry: str) -> bool:
-    wanted = urlsplit(f"//{entry.split('://', 1)[-1]}")
-    parts = urlsplit(url)
+    """Whether an address belongs to a domain; nothing belongs to what is no domain."""
+    try:
+        parts, wanted = urlsplit(url), urlsplit(f"//{entry.split('://', 1)[-1]}")
+    except ValueError:
+        return False
     host, name = (parts.hostname or "").rstrip("."), (wanted.hostname or "").removeprefix("*.").rstrip(".")
     if not name or not (host == name or host.endswith(f".{name}")):
         return False
