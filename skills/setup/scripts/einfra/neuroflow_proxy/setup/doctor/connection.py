@@ -192,7 +192,7 @@ def _losers(found: Sequence[Source], name: str) -> str:
 
 
 def _shown(name: str, value: str) -> str:
-    """A value as it may be shown. What stands in somebody's own variables may be a secret whatever it is called."""
+    """A value as it may be shown: of tokens their end, and of an address what names no user and no password."""
     if not value:
         return "empty"
     if name == _URL:
