@@ -1,9 +1,11 @@
 """A web page is fetched, read by the small model, and what it found goes to the main one."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from neuroflow_proxy.setup.claude_settings import BESIDE_VARIABLES
 from tests.e2e.conftest import MODEL, SMALL_MODEL, Session
 from tests.e2e.upstream import words_of
 from tests.e2e.web import a_page
@@ -18,7 +20,7 @@ def test_a_page_is_fetched_and_summed_up_by_the_small_model(session_of_two: Sess
     with a_page(HTML, tmp_path) as page:
         finished = session.claude(
             f"fetch {page.url} to learn how long the bridge is",
-            *("--settings", '{"skipWebFetchPreflight": true}'),
+            *("--settings", json.dumps(BESIDE_VARIABLES)),  # as set-up writes it
             env={**session.connection, "NODE_EXTRA_CA_CERTS": str(page.certificate)},
             tools="WebFetch",
         )
