@@ -1,5 +1,6 @@
 """A terminal with somebody at it: a real pseudo-terminal, and an emulator that knows what is on the screen."""
 
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -119,4 +120,7 @@ def at_a_terminal(
     try:
         yield Terminal(child, columns)
     finally:
-        child.close(force=True)
+        if child.isalive():  # as `close` would, but patient with a machine that has much to do
+            child.kill(signal.SIGKILL)
+            child.wait()
+        child.close()

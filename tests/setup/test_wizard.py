@@ -11,13 +11,14 @@ if sys.platform == "win32":
 import json
 import os
 import time
+from pathlib import Path
 
 from neuroflow_proxy.demo.script import Answer, finish, role, text
 from neuroflow_proxy.setup.health import ask_health
 from neuroflow_proxy.wire.messages_api import JSON
 from tests.e2e.claude import install_claude
 from tests.setup.terminal import CTRL_C, DOWN, ENTER, UP, Terminal, at_a_terminal
-from tests.setup.user import KEY, WRONG_KEY, User, processes_of, without_a_list
+from tests.setup.user import COMMAND, KEY, WRONG_KEY, User, processes_of, without_a_list
 
 AS_LINES = ["--scope", "project", "--connect", "print"]
 
@@ -363,3 +364,35 @@ def test_a_newcomer_without_an_account_reaches_an_answer(user: User) -> None:
         terminal.type(ENTER)
         terminal.see("This is what the tools said.")
     assert user.provider.requests[-1].body["model"] == "kimi-k2.5"
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("way", ["machine", "print", "launch"])
+def test_a_newcomer_is_asked_for_no_account_on_the_other_ways_either(way: str, user: User) -> None:
+    """Without any sparing: the user's own settings and the environment count before an account is asked for."""
+    claude = install_claude()
+    user.set_up("--yes", "--no-proof", *(["--connect", "settings", "--scope", "machine"] if way == "machine" else []))
+    quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
+    quiet |= user.run("env", "--json").json["variables"] if way == "print" else {}
+    quiet |= {"PATH": f"{Path(claude).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [*COMMAND, "claude"] if way == "launch" else [claude]
+    with at_a_terminal(user, command=command, **quiet) as terminal:
+        terminal.see("Choose the text style")
+        terminal.settle()
+        terminal.type(ENTER)
+        terminal.see("Security notes")
+        terminal.settle()
+        terminal.type(ENTER)
+        terminal.see("Yes, I trust this folder")
+        terminal.settle()
+        terminal.type(DOWN)
+        terminal.see("❯ Yes")
+        terminal.settle()
+        terminal.type(ENTER)
+        terminal.see("kimi-k2.5")
+        terminal.settle()
+        assert "Unable to connect" not in terminal.text
+        terminal.type("run `echo reached`")
+        terminal.see("echo reached`")
+        terminal.type(ENTER)
+        terminal.see("This is what the tools said.")
