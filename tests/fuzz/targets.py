@@ -123,7 +123,7 @@ def rescue(data: bytes) -> None:
 
 def convert(data: bytes) -> None:
     """A client's request: translated or refused in words, for every family; the client's own is left as it was."""
-    body = _request(data[CUTS:])
+    body = as_request(data[CUTS:])
     before = copy.deepcopy(body)
     for profile in _PROFILES:
         try:
@@ -174,7 +174,7 @@ def _decoded(pieces: list[bytes]) -> list[Event]:
     return [event for piece in pieces for event in decoder.feed(piece)] + decoder.finish()
 
 
-def _request(data: bytes) -> dict[str, Any]:
+def as_request(data: bytes) -> dict[str, Any]:
     """The request that the bytes are; or else one that was seen, with the changes that the bytes name."""
     try:
         body = loads(data)

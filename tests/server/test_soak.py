@@ -1,6 +1,7 @@
 """Many clients at once, all kinds of requests, faults and people who leave: nothing is mixed up, and nothing stays."""
 
 import asyncio
+import itertools
 import json
 import random
 import re
@@ -132,6 +133,8 @@ class Watched:
 
     url: str
     process: psutil.Process
+    file: Path
+    """Its settings."""
 
     @property
     def alive(self) -> dict[str, int]:
@@ -161,20 +164,27 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
         env = minimal_environment(tmp_path) | {"NEUROFLOW_PROXY_INTEGRATIONS": str(file)}
         command = [sys.executable, str(Path(__file__).with_name("watched.py")), str(port)]
         with started(command, cwd=tmp_path, env=env, port=port, log=tmp_path / "proxy.log") as url:
-            yield Watched(url, process_on(port))
+            yield Watched(url, process_on(port), file)
 
 
-async def ask_all(url: str, clients: int, todo: list[Plan]) -> Counter[str]:
-    """Clients who take one plan after the other from the same heap; how each ended is counted."""
+async def ask_all(watched: Watched, clients: int, todo: list[Plan]) -> Counter[str]:
+    """Clients who take one plan after the other from the same heap, while the settings change; how each ended."""
     outcomes: Counter[str] = Counter()
     heap = iter(todo)
 
     async def work() -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=watched.url, timeout=60) as http:
             for plan in heap:
                 outcomes[await leave(http, plan) if plan.leaves else await ask(http, plan)] += 1
 
+    async def change_settings() -> None:
+        for directive in itertools.cycle((False, True)):
+            save_section(watched.file, {"directive": directive})
+            await asyncio.sleep(1)  # as often as the proxy looks
+
+    changing = asyncio.create_task(change_settings())
     await asyncio.gather(*(work() for _ in range(clients)))
+    changing.cancel()
     return outcomes
 
 
@@ -218,16 +228,16 @@ async def leave(http: httpx.AsyncClient, plan: Plan) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="counts file descriptors")
-@pytest.mark.parametrize(("count", "clients"), [(300, 16), pytest.param(2000, 32, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(("count", "clients"), [(300, 16), pytest.param(10_000, 32, marks=pytest.mark.nightly)])
 def test_nothing_is_mixed_up_and_nothing_stays(watched: Watched, count: int, clients: int) -> None:
     todo = plans(count, seed=count)
     warm_up, rest = todo[: count // 3], todo[count // 3 :]
     idle = watched.alive["tasks"]
-    asyncio.run(ask_all(watched.url, clients, warm_up))
+    asyncio.run(ask_all(watched, clients, warm_up))
     wait_until(lambda: watched.alive["tasks"] == idle, "all is quiet after the warm-up")
     objects, files, megabytes = watched.alive["objects"], watched.other_files, watched.megabytes
 
-    outcomes = asyncio.run(ask_all(watched.url, clients, rest))
+    outcomes = asyncio.run(ask_all(watched, clients, rest))
     assert outcomes["whole"] >= 0.8 * len(rest), outcomes
     assert min(outcomes[how] for how in ("left", "broken off", "502", "503")) > 0, outcomes
 
