@@ -18,7 +18,7 @@ from ..translate.tiers import resolve_model
 from ..wire.messages_api import JSON
 from .answers import EventStream, Output, WholeMessage, send_error
 from .asgi import Headers, Receive, Send
-from .asking import Asking
+from .asking import Asking, Write
 from .body import ClientGone
 from .going_on import Continuation, FormRetry, SecondTry, answer_whole
 from .searching import SearchLoop
@@ -41,6 +41,7 @@ class Exchange:
         model = self._resolve(kind)
         # Only who asks for the chosen model gets another in its place; who names one means it.
         models = [model, *settings.fallback_models] if model == settings.model else [model]
+        models = list(dict.fromkeys(models))  # one that is listed twice would be turned to for ever
         priority = priority_of(kind, headers)
         self._is_turn = priority is Priority.TURN
         self._asking = Asking(state, settings, body, models, priority)
@@ -66,16 +67,11 @@ class Exchange:
 
     async def _work(self, send: Send, out: Output) -> str:
         stream = self._asking.stream
-
-        async def write(events: Sequence[JSON]) -> None:
-            if self._heard is not None:
-                self._heard.feed(events)
-            await out.write(events)
-
+        write = out.write if self._heard is None else _heard_by(self._heard, out.write)
         try:
             await answer_whole(self._asking, self._body, self._continuations, write)
-            await write(stream.close_blocks())
-            await out.write(stream.end(await self._safeguard_results()))
+            results = await self._safeguard_results(write) if self._wants_verdicts else None
+            await out.write(stream.end(results))
             await out.end()
         except Exception as caught:
             error = caught if isinstance(caught, ProxyError) else self._bug(caught)
@@ -87,10 +83,9 @@ class Exchange:
             return error.kind
         return "ok"
 
-    async def _safeguard_results(self) -> list[JSON] | None:
-        if not self._wants_verdicts or self._heard is None:
-            return None
-        content = self._heard.message["content"] if self._heard.has_begun else []
+    async def _safeguard_results(self, write: Write) -> list[JSON]:
+        await write(self._asking.stream.close_blocks())
+        content = self._heard.message["content"] if self._heard is not None and self._heard.has_begun else []
         return await safeguard_results(self._state, self._settings, self._body, content)
 
     def _bug(self, error: Exception) -> ProxyError:
@@ -152,6 +147,16 @@ class Exchange:
             usage.cache_read_input_tokens if usage else "-",
             usage.output_tokens if usage else "-",
         )
+
+
+def _heard_by(listener: MessageFold, write: Write) -> Write:
+    """The same, with somebody who listens."""
+
+    async def listened(events: Sequence[JSON]) -> None:
+        listener.feed(events)
+        await write(events)
+
+    return listened
 
 
 def priority_of(kind: RequestKind, headers: Mapping[str, str]) -> Priority:
