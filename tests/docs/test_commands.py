@@ -31,6 +31,7 @@ ELSEWHERE = {
     r"claude": "tests/e2e/test_claude_code.py",
     r"echo .* \| claude plugin configure .*": "tests/e2e/test_plugin.py",
     r"python3 scripts/demo": "tests/start/test_bootstrap.py",
+    r"python3 scripts/bench.*": "tests/bench/test_bench.py",
     r"python3 scripts/check": "it is what runs all tests, this one too",
     r"uvx --from \./dist/\S+\.whl neuroflow-proxy setup": "tests/e2e/test_newcomer.py",
     r"npx skills add <owner>/<repo>": "tests/e2e/test_newcomer.py",

@@ -56,8 +56,10 @@ PURE_STDLIB = {
 # A library that only these may import: with the rest of the package it could be swapped without being noticed.
 ONLY_IN = {
     "httpx": ("provider/", "websearch/searxng.py"),
-    "fastapi": ("server/app.py",),
-    "starlette": ("server/app.py",),
+    "h11": ("provider/http1.py",),
+    "httptools": ("provider/http1.py",),
+    "fastapi": (),
+    "starlette": (),
     "uvicorn": ("server/run.py", "server/connection.py", "demo/run.py"),
     "questionary": ("setup/wizard.py",),
     "psutil": ("setup/",),
@@ -117,9 +119,7 @@ def test_each_library_has_one_home(path: Path) -> None:
     assert strays == []
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if part_of(path) not in ("settings", "alone")], ids=name_of
-)
+@pytest.mark.parametrize("path", [path for path in MODULES if part_of(path) not in ("settings", "alone")], ids=name_of)
 def test_only_settings_reads_the_environment(path: Path) -> None:
     names = {
         node.attr if isinstance(node, ast.Attribute) else node.name
