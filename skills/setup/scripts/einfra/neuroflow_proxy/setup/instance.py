@@ -179,11 +179,14 @@ class Instances:
         return process is not None
 
     def forget(self, integrations: Path) -> None:
-        """Remove what a proxy that has ended left behind: its log, its last words, what it recorded, and the lock."""
+        """Remove what a proxy that has ended left behind: its log, its last words, what it recorded."""
         log = self.log(integrations)
         for path in (*log.parent.glob(f"{log.name}*"), log.with_suffix(".out"), log.with_suffix(".claude")):
             path.unlink(missing_ok=True)
         shutil.rmtree(log.with_suffix(".recordings"), ignore_errors=True)
+
+    def leave(self, integrations: Path) -> None:
+        """Remove the lock, and the folder with it if nothing else is there. The last thing to do under the lock."""
         with contextlib.suppress(OSError):  # Windows removes no open file, and other proxies may have files here
             self._path(integrations, "lock").unlink(missing_ok=True)
             self.state.rmdir()

@@ -32,8 +32,9 @@ def undo(place: Place, instances: Instances) -> Report:
         if journal.entries():
             with instances.lock(path):
                 instances.stop(path)
+                instances.forget(path)  # while the journal is there: who is killed here can undo again
                 changed = journal.undo()
-                instances.forget(path)
+                instances.leave(path)
             for file in changed:
                 commit_undone(file, place)
             return Report(
