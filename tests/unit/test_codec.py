@@ -1,5 +1,7 @@
 """JSON, with and without the accelerator."""
 
+from typing import Any, TypedDict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,3 +39,34 @@ def test_unpaired_surrogates_survive_both_ways() -> None:
 def test_a_number_that_is_none_is_never_written() -> None:
     with pytest.raises(ValueError, match="JSON"):
         plain_json.dumps(float("nan"))
+
+
+class Inner(TypedDict, total=False):
+    name: Any
+
+
+class Outer(TypedDict, total=False):
+    items: list[Inner]
+    more: Any
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (b'{"items": [{"name": 1, "other": 2}], "else": 3}', {"items": [{"name": 1}]}),
+        (b'{"more": {"kept": ["whole"]}}', {"more": {"kept": ["whole"]}}),
+        (b"{}", {}),
+        (b'{"items": [null]}', None),
+        (b'{"items": {}}', None),
+        (b"[]", None),
+        (b'{"items": [', None),
+        (b"\xff", None),
+    ],
+)
+@pytest.mark.parametrize("with_msgspec", [True, False])
+def test_part_of_a_text_is_read_alike_with_and_without_msgspec(
+    text: bytes, part: object, with_msgspec: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not with_msgspec:
+        monkeypatch.setattr(codec, "msgspec", None)
+    assert codec.partial_reader(Outer)(text) == part

@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 from neuroflow_proxy.fragments import Reasoning, Text
 from neuroflow_proxy.translate.frame import Frame
 from neuroflow_proxy.translate.reader import ChunkReader
-from neuroflow_proxy.wire import codec
 from tests.chunks import chunk, sse
-
-pytestmark = pytest.mark.skipif(codec.msgspec is None, reason="plain chunks are read the short way with msgspec only")
 
 
 def frame_of(data: bytes) -> Frame | None:

@@ -5,7 +5,7 @@ the standard library can carry (unpaired surrogates, which models do produce) go
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from . import plain_json
 from .plain_json import InvalidJSON
@@ -32,13 +32,13 @@ def loads(data: bytes | str) -> Any:
 
 
 def partial_reader(shape: Any) -> Callable[[bytes], Any]:
-    """A function that reads of a JSON text only what the TypedDict `shape` names, in half the time of `loads`.
+    """A function that reads of a JSON text only what the TypedDict `shape` names; msgspec halves the time of `loads`.
 
-    It returns None where a named value has another type than the one named, where the text is not JSON for msgspec, and
-    always where msgspec is not installed.
+    It returns None where a named value has another type than the one named, and where the text is not JSON. `shape` may
+    hold lists, other TypedDicts and `Any`.
     """
     if msgspec is None:
-        return lambda data: None
+        return lambda data: _read_part(data, shape)
     decode = msgspec.json.Decoder(shape).decode
 
     def read(data: bytes) -> Any:
@@ -48,6 +48,26 @@ def partial_reader(shape: Any) -> Callable[[bytes], Any]:
             return None
 
     return read
+
+
+def _read_part(data: bytes, shape: Any) -> Any:
+    try:
+        return _part(plain_json.loads(data), shape)
+    except (InvalidJSON, TypeError):
+        return None
+
+
+def _part(value: Any, shape: Any) -> Any:
+    """What `shape` names of a value. Raises `TypeError` where the value is of another type."""
+    if shape is Any:
+        return value
+    if get_origin(shape) is list:
+        if not isinstance(value, list):
+            raise TypeError("not a list")
+        return [_part(item, get_args(shape)[0]) for item in value]
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return {name: _part(value[name], kind) for name, kind in shape.__annotations__.items() if name in value}
 
 
 def dumps(value: Any) -> bytes:
