@@ -137,6 +137,8 @@ def test_one_whose_start_was_not_recorded_to_the_end_is_found_by_its_name(settle
     assert record.pid is not None
     settled.write_record(replace(record, pid=None, create_time=None))
     assert settled.instances.running(settled.file) is not None
+    assert settled.start().record == record
+    settled.write_record(replace(record, pid=None, create_time=None))
     assert settled.instances.stop(settled.file)
     assert not is_alive(record.pid)
 

@@ -142,7 +142,7 @@ class Instances:
         running = self.running(integrations)
         if running and running[1].version == VERSION:
             on_port(running[0].port)
-            return Started(running[0], is_new=False)
+            return Started(self._completed(running[0]), is_new=False)
         self.stop(integrations)
         for candidate in free_ports(port, say):
             record = Record(
@@ -190,6 +190,15 @@ class Instances:
         with contextlib.suppress(OSError):  # Windows removes no open file, and other proxies may have files here
             self._path(integrations, "lock").unlink(missing_ok=True)
             self.state.rmdir()
+
+    def _completed(self, record: Record) -> Record:
+        """The record with its process, which whoever started that may have been killed before writing down."""
+        process = _proved(record) if record.pid is None else None
+        if process is None:
+            return record
+        record = replace(record, pid=process.pid, create_time=process.create_time())
+        self._write(record)
+        return record
 
     def _try_start(self, record: Record, env: Mapping[str, str]) -> Record | None:
         """Start a process and wait until it answers. None if somebody else got the port first."""
