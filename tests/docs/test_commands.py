@@ -150,6 +150,8 @@ class Reader:
         )
         try:
             child.expect(r"\?.*(service|API key)")
+            child.send("\x03")
+            child.expect(pexpect.EOF)
         finally:
             child.close(force=True)
 
