@@ -133,6 +133,8 @@ class RecordingClient(UpstreamClient):
             try:
                 yield _TapedAnswer(answer, tape)
             finally:
+                if answer.has_ended:  # nobody reads on when all that matters was said
+                    tape.ended = "whole"
                 self._recorder.keep(tape)
 
 
@@ -143,6 +145,10 @@ class _TapedAnswer(UpstreamAnswer):
         self.status, self.headers = answer.status, answer.headers
         self._answer = answer
         self._tape = tape
+
+    @property
+    def has_ended(self) -> bool:
+        return self._answer.has_ended
 
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
