@@ -66,7 +66,7 @@ SECTION_SCHEMA: dict[str, Any] = {
             "type": "object",
             "properties": {tier: {"type": "string", "pattern": r"\S"} for tier in TIERS},
             "default": {},
-            "description": "Model ids for single sizes of Claude's; the small model is haiku and the main one the rest.",
+            "description": "Model ids for single sizes; else haiku is the small model, the others the main one.",
         },
         "proxy_mode": {
             "enum": ["custom", "direct"],

@@ -14,24 +14,22 @@ _MODE = "defaultMode"
 _ASKS = "default"
 """Claude Code's name, as of 2.1.330 one of two, for asking before whatever is not allowed by a rule."""
 
-_SEARCH_OFF = (
-    "Web search is off. `configure.py setup --web-search ddgs`, or the URL of a SearXNG instance in the place of ddgs,"
-    " turns it on; what is searched for then leaves the academic network."
-)
+_LEAVES = "what is searched for leaves the academic network"
+_SEARCH_OFF = f"Web search is off; `configure.py setup --web-search ddgs` turns it on, and {_LEAVES}."
 _AUTO_MODE = {
-    "off": (
-        "Auto mode is off: Claude Code asks before each action that no rule allows. `--auto-mode model` has the"
-        " provider's model judge each action, which saves questions, takes seconds and can err; `--auto-mode local` has"
-        " the small model judge by Claude Code's own rules, in a request of 144 KB for each action."
-    ),
-    "model": (
-        "Auto mode: the provider's model judges each action, which takes seconds and can err; where it cannot tell, you"
-        " are asked."
-    ),
-    "local": (
-        "Auto mode: the small model judges by Claude Code's own rules, in a request of 144 KB for each action; where it"
-        " cannot tell, the action is refused."
-    ),
+    "off": [
+        "Auto mode is off: Claude Code asks before each action that no rule allows.",
+        "  `--auto-mode model`: the provider's model judges them; fewer questions, some seconds each, may err.",
+        "  `--auto-mode local`: the small model does by Claude Code's own rules; 144 KB for each action.",
+    ],
+    "model": [
+        "Auto mode: the provider's model judges each action, which takes seconds and can err.",
+        "  Where it cannot tell, you are asked.",
+    ],
+    "local": [
+        "Auto mode: the small model judges by Claude Code's own rules, in a request of 144 KB for each action.",
+        "  Where it cannot tell, the action is refused.",
+    ],
 }
 
 
@@ -39,8 +37,8 @@ def words_on_features(section: CustomLlm) -> list[str]:
     """What is on, what is off, and how that is changed. Empty in direct mode, where there is no proxy to do it."""
     if section.proxy_mode == "direct":
         return []
-    searching = f"Web search: {section.web_search}; what is searched for leaves the academic network."
-    return [searching if section.web_search else _SEARCH_OFF, _AUTO_MODE[section.auto_mode]]
+    searching = f"Web search: {section.web_search}; {_LEAVES}." if section.web_search else _SEARCH_OFF
+    return [searching, *_AUTO_MODE[section.auto_mode]]
 
 
 def set_permission_mode(path: Path, section: CustomLlm, journal: Journal) -> bool:
