@@ -58,12 +58,9 @@ ONLY_IN = {
     "httpx": ("provider/", "websearch/searxng.py"),
     "h11": ("provider/http1.py",),
     "httptools": ("provider/http1.py",),
-    "fastapi": (),
-    "starlette": (),
     "uvicorn": ("server/run.py", "server/connection.py", "demo/run.py"),
     "questionary": ("setup/wizard.py",),
     "psutil": ("setup/",),
-    "pydantic": ("settings.py",),
     "msgspec": ("wire/codec.py",),
     "ddgs": ("websearch/duckduckgo.py",),
 }

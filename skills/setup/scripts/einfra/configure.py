@@ -1,7 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = [
-#     "fastapi>=0.115",
 #     "httpx>=0.28",
 #     "msgspec>=0.19",
 #     "psutil>=6.0",

@@ -1,7 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
 # dependencies = [
-#     "fastapi>=0.115",
 #     "httpx>=0.28",
 #     "uvicorn>=0.30",
 #     # The seed's command does without these: for documents, and for speed.
