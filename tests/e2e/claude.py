@@ -164,3 +164,21 @@ def _install(version: str, home: Path) -> None:
 def _kill_group(process: "subprocess.Popen[str]") -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def claude_edits_a_file(project: Path, env: dict[str, str]) -> None:
+    """Have the real Claude Code, connected by `env` or by the settings that it finds, do one small piece of work."""
+    note = project / "note.txt"
+    note.write_text("Every word counts.\n")
+    finished = subprocess.run(
+        [install_claude(), "-p", "Change Every to Each in note.txt.", "--permission-mode", "acceptEdits"],
+        cwd=project,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert note.read_text() == "Each word counts.\n"

@@ -1,13 +1,14 @@
 """What must not stand in any file of the repository: secrets, places on somebody's machine, unfinished business."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-LOCK = "uv.lock"
+from tests.start.outside import ROOT
+from tests.start.repository import repository_files
+
+NOT_SEARCHED = (ROOT / "uv.lock", Path(__file__))
 
 FORBIDDEN = {
     "a key": r"\b(sk|pk|ghp|gho|hf|npm)[-_][A-Za-z0-9]{20,}\b|-----BEGIN [A-Z ]*PRIVATE KEY",
@@ -17,26 +18,12 @@ FORBIDDEN = {
 }
 
 
-def repository_files() -> list[Path]:
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listing.returncode:
-        pytest.skip("no git repository to list the files of")
-    paths = [ROOT / name for name in listing.stdout.split("\0") if name and name != LOCK]
-    return [path for path in paths if path.is_file() and path != Path(__file__)]
-
-
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_no_file_holds(what: str) -> None:
     pattern = re.compile(FORBIDDEN[what])
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path in repository_files()
-        if (match := pattern.search(path.read_text(encoding="utf-8", errors="replace")))
+        if path not in NOT_SEARCHED and (match := pattern.search(path.read_text(encoding="utf-8", errors="replace")))
     ]
     assert found == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuroflow_proxy.setup.undo import Journal, set_fields
-from tests.e2e.claude import install_claude
+from tests.e2e.claude import claude_edits_a_file
 from tests.live import free_port
 from tests.setup.user import KEY, User, processes_of
 
@@ -249,20 +249,7 @@ def test_what_follows_two_dashes_is_for_claude_alone(user: User) -> None:
 @pytest.mark.e2e
 def test_the_real_claude_code_needs_nothing_but_the_written_settings(user: User) -> None:
     user.set_up("--yes", "--connect", "settings", "--skip-login")
-    note = user.project / "note.txt"
-    note.write_text("Every word counts.\n")
-    finished = subprocess.run(
-        [install_claude(), "-p", "Change Every to Each in note.txt.", "--permission-mode", "acceptEdits"],
-        cwd=user.project,
-        env=user.env | {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert note.read_text() == "Each word counts.\n"
+    claude_edits_a_file(user.project, user.env | {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"})
 
 
 def test_a_newcomer_who_would_be_stopped_at_the_account_is_told(user: User) -> None:

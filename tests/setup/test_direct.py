@@ -17,7 +17,7 @@ from neuroflow_proxy.demo.run import running
 from neuroflow_proxy.server.app import create_app
 from neuroflow_proxy.settings import load_settings
 from neuroflow_proxy.setup.presets import PRESETS, messages_url
-from tests.e2e.claude import install_claude
+from tests.e2e.claude import claude_edits_a_file
 from tests.setup.user import KEY, User, processes_of
 
 
@@ -179,20 +179,7 @@ def test_a_key_is_not_written_where_git_would_publish_it(user: User, service: st
 @pytest.mark.e2e
 def test_the_real_claude_code_works_on_the_written_settings(user: User, service: str) -> None:
     set_up(user, service, "--proxy-mode", "direct", "--connect", "settings", "--skip-login")
-    note = user.project / "note.txt"
-    note.write_text("Every word counts.\n")
-    finished = subprocess.run(
-        [install_claude(), "-p", "Change Every to Each in note.txt.", "--permission-mode", "acceptEdits"],
-        cwd=user.project,
-        env=user.env | {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert note.read_text() == "Each word counts.\n"
+    claude_edits_a_file(user.project, user.env | {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"})
 
 
 def test_doctor_looks_at_what_there_is_and_misses_no_proxy(user: User, service: str) -> None:

@@ -18,7 +18,7 @@ from neuroflow_proxy.setup.health import ask_health
 from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.setup.live_models import refused_key
 from neuroflow_proxy.setup.ports import is_free
-from tests.e2e.claude import install_claude, minimal_environment
+from tests.e2e.claude import claude_edits_a_file, minimal_environment
 from tests.live import call, free_port
 from tests.setup.user import KEY, Ran, User, is_alive, processes_of, somebody, without_a_list
 
@@ -349,20 +349,7 @@ def test_a_jwt_in_the_place_of_the_key_is_told_apart() -> None:
 def test_the_real_claude_code_edits_a_file_with_nothing_but_the_printed_variables(user: User) -> None:
     user.set_up("--yes")
     variables = user.run("env", "--json").json["variables"]
-    note = user.project / "note.txt"
-    note.write_text("Every word counts.\n")
-    finished = subprocess.run(
-        [install_claude(), "-p", "Change Every to Each in note.txt.", "--permission-mode", "acceptEdits"],
-        cwd=user.project,
-        env=minimal_environment(user.home) | variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert note.read_text() == "Each word counts.\n"
+    claude_edits_a_file(user.project, minimal_environment(user.home) | variables)
 
 
 def test_two_setups_at_once_end_with_one_proxy(user: User) -> None:

@@ -9,8 +9,8 @@ from tests.live import cannot
 from tests.start.outside import ROOT
 
 
-def copy_repository(folder: Path) -> Path:
-    """A clean copy at `folder`, without history."""
+def repository_files() -> list[Path]:
+    """The files that git would hand out, as they are in the working tree."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -19,14 +19,18 @@ def copy_repository(folder: Path) -> Path:
         check=False,
     )
     if listing.returncode:
-        cannot("no git repository to copy the files of")
-    copy = folder
-    for name in filter(None, listing.stdout.split("\0")):
-        source, target = ROOT / name, copy / name
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
-    return copy
+        cannot("no git repository to list the files of")
+    paths = [ROOT / name for name in listing.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def copy_repository(folder: Path) -> Path:
+    """A clean copy at `folder`, without history."""
+    for source in repository_files():
+        target = folder / source.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+    return folder
 
 
 def publish(folder: Path, home: Path) -> str:
