@@ -17,7 +17,10 @@ def test_the_log_is_turned_over_when_it_is_full(tmp_path: Path, monkeypatch: pyt
     handler.close()
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["proxy.log", "proxy.log.1"]
-    assert all(file.stat().st_size <= 2_000 for file in files)
+    for file in files:
+        *before, _ = file.read_bytes().splitlines(keepends=True)
+        assert len(b"".join(before)) < 2_000, "it went on in a full file"
+    assert files[1].stat().st_size >= 2_000, "it was turned over before it was full"
     assert path.read_text("utf-8").endswith("line 199 žluťoučký\n")
 
 
