@@ -1,6 +1,7 @@
 """What all tests stand on: no settings from outside, and property tests that do not depend on the machine's speed."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,10 @@ IN_CI = os.environ.get("CI") == "true"
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if IN_CI else "here")
+
+# A shell without job control makes what it starts in the background deaf to Ctrl-C, and programs bequeath that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OURS = ("OPENAI_", "BIG_MODEL", "SMALL_MODEL", "PROXY_DEBUG", "NEUROFLOW_", "ANTHROPIC_", "CLAUDE")
 
