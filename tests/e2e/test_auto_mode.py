@@ -14,6 +14,7 @@ from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.setup.undo import Journal
 from tests.e2e.conftest import Session
 from tests.e2e.tui import at_a_terminal, say
+from tests.setup.terminal import DOWN, ENTER
 
 pytestmark = pytest.mark.e2e
 
@@ -76,8 +77,8 @@ def test_where_the_judge_cannot_tell_the_user_is_asked(session: Session, verdict
         assert "needs your approval" in terminal.text
         assert BLAMES_THE_PROXY not in terminal.text
         assert not (session.project / "made.txt").exists()
-        terminal.type("\x1b[B", "\r")
-        terminal.see("Over.")
+        terminal.press_until(DOWN, "❯ 2.")
+        terminal.press_until(ENTER, "Over.")
     assert (session.project / "made.txt").exists()
 
 
@@ -93,8 +94,7 @@ def test_as_set_up_leaves_it_every_action_is_asked_as_before_auto_mode(session: 
         assert "auto mode on" not in terminal.text
         assert "can't check" not in terminal.text
         assert not (session.project / "made.txt").exists()
-        terminal.type("\r")
-        terminal.see("Over.")
+        terminal.press_until(ENTER, "Over.")
     assert (session.project / "made.txt").exists()
 
 

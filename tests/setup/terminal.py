@@ -66,7 +66,9 @@ class Terminal:
                 quiet_since, drawn = time.monotonic(), len(self.everything)
 
     def press_until(self, key: str, words: str) -> None:
-        """For a program that takes quick keys for pasted text, and an Enter among them for a part of it."""
+        """For a program that takes quick keys for pasted text, and an Enter among them for a part of it, or that draws
+        a question before it takes an answer.
+        """
         deadline = time.monotonic() + PATIENCE_S
         while words not in self.text:
             assert time.monotonic() < deadline, f"never seen: {words!r}; the screen:\n{self.text}"
