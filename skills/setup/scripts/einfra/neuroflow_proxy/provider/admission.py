@@ -97,8 +97,9 @@ class Admission:
 
     @limit.setter
     def limit(self, limit: int) -> None:
-        self._limit = _at_least_one(limit)
-        self._admit_waiting()
+        if limit != self._limit:
+            self._limit = _at_least_one(limit)
+            self._admit_waiting()
 
     @asynccontextmanager
     async def slot(self, priority: Priority) -> AsyncIterator[Ticket]:

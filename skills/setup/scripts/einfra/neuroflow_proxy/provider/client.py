@@ -19,7 +19,8 @@ import httpx
 from ..errors import Kind, SettingsError, UpstreamError
 from ..version import VERSION
 from ..wire.codec import InvalidJSON, loads
-from .transport import Body, DirectTransport
+from .http1 import Headers
+from .transport import Body, DirectTransport, Origin, head_of, origin_of
 
 CONNECT_TIMEOUT_S = 10.0
 WRITE_TIMEOUT_S = 120.0
@@ -48,7 +49,7 @@ class Endpoint:
 
 
 @lru_cache(maxsize=8)
-def _chat_request(endpoint: Endpoint) -> tuple[httpx.URL, httpx.Headers]:
+def _chat_request(endpoint: Endpoint) -> httpx.Request:
     """What is the same in every Chat Completions request to a provider; httpx takes its time to make it."""
     url = httpx.URL(f"{endpoint.base_url}/chat/completions")
     headers = {
@@ -58,22 +59,26 @@ def _chat_request(endpoint: Endpoint) -> tuple[httpx.URL, httpx.Headers]:
         "Accept": "text/event-stream, application/json",
         "Accept-Encoding": "identity",  # a compressor would hold tokens back
     }
-    return url, httpx.Headers(headers)
+    return httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(b""))
+
+
+@lru_cache(maxsize=8)
+def _chat_head(endpoint: Endpoint) -> tuple[Origin, bytes]:
+    """The same as bytes, and where they go."""
+    request = _chat_request(endpoint)
+    return origin_of(request.url), head_of(request)
 
 
 class UpstreamAnswer:
     """A response whose body has not been read yet."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+    def __init__(self, status: int, headers: Headers, stream: httpx.AsyncByteStream) -> None:
+        self.status = status
+        self.headers: Mapping[str, str] = _by_name(headers)
         # What is not encoded need not go through httpx's decoders.
-        self._pieces: AsyncIterable[bytes]
-        if isinstance(response.stream, httpx.AsyncByteStream) and "content-encoding" not in self.headers:
-            self._pieces = response.stream
-        else:
-            self._pieces = response.aiter_bytes()
+        self._pieces: AsyncIterable[bytes] = stream
+        if "content-encoding" in self.headers:
+            self._pieces = httpx.Response(status, headers=headers, stream=stream).aiter_bytes()
 
     @property
     def has_ended(self) -> bool:
@@ -96,6 +101,15 @@ class UpstreamAnswer:
                     if len(body) >= limit:
                         break
         return bytes(body[:limit])
+
+
+def _by_name(headers: Headers) -> dict[str, str]:
+    """Headers by their names in lower case; what came more than once is joined, as HTTP allows."""
+    told: dict[str, str] = {}
+    for name, value in headers:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        told[key] = f"{told[key]}, {text}" if key in told else text
+    return told
 
 
 class UpstreamClient:
@@ -130,22 +144,34 @@ class UpstreamClient:
         Leaving the context closes the connection unless the whole body was read.
         """
         with _network_errors_told():
-            url, headers = _chat_request(endpoint)
-            timeout = httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, pool=None)
-            request = httpx.Request(
-                "POST",
-                url,
-                headers=[*headers.raw, (b"Content-Length", b"%d" % len(body))],
-                stream=httpx.ByteStream(body),
-                extensions={"timeout": timeout.as_dict()},
-            )
-            # Asked directly, without what AsyncClient does for cookies, redirects and authentication.
-            sent = self._direct.handle_async_request(request) if self._direct else self._http.send(request, stream=True)
-            response = await sent
+            length = b"Content-Length", b"%d" % len(body)
+            stream: httpx.AsyncByteStream
+            if isinstance(self._direct, DirectTransport):
+                origin, head = _chat_head(endpoint)
+                data = [head, b"%s: %s\r\n\r\n" % length, body]
+                status, headers, stream = await self._direct.send(origin, data, CONNECT_TIMEOUT_S, silence_s)
+            else:
+                status, headers, stream = await self._sent_by_httpx(_chat_request(endpoint), length, body, silence_s)
         try:
-            yield UpstreamAnswer(response)
+            yield UpstreamAnswer(status, headers, stream)
         finally:
-            await response.aclose()
+            await stream.aclose()
+
+    async def _sent_by_httpx(
+        self, like: httpx.Request, length: tuple[bytes, bytes], body: bytes, silence_s: float
+    ) -> tuple[int, Headers, httpx.AsyncByteStream]:
+        timeout = httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, pool=None)
+        request = httpx.Request(
+            like.method,
+            like.url,
+            headers=[*like.headers.raw, length],
+            stream=httpx.ByteStream(body),
+            extensions={"timeout": timeout.as_dict()},
+        )
+        # Asked directly, without what AsyncClient does for cookies, redirects and authentication.
+        sent = self._direct.handle_async_request(request) if self._direct else self._http.send(request, stream=True)
+        response = await sent
+        return response.status_code, response.headers.raw, response.stream  # type: ignore[return-value]
 
     async def get_json(self, endpoint: Endpoint, path: str) -> tuple[int, Mapping[str, str], bytes, Any]:
         """GET a JSON document below the base URL: status, headers, body, and the value (None if it is not JSON)."""
