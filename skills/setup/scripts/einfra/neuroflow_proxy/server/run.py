@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Collection
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -58,6 +59,7 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
     handler = log_handler(settings.log)
     handler.setFormatter(RedactingFormatter(secrets_of(settings)))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    collect_less()
     # httpx logs every request's URL at INFO; our own line says more and no query string.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     app = create_app(settings)
@@ -91,6 +93,14 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
             f"Port {port} on {host} cannot be used.", hint="Choose another with --port, or stop what has it."
         ) from error
     return 0 if server.started else 1
+
+
+def collect_less() -> None:
+    """Let log records do without what no line shows (logging's how-to, "Optimization"): a third of a line's time."""
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    if sys.version_info >= (3, 12):
+        logging.logAsyncioTasks = False
 
 
 def log_handler(log: Path | None) -> logging.Handler:

@@ -17,19 +17,30 @@ REDACTED = "[…]"
 SHORTEST_SECRET = 8
 """A shorter "key" (`ollama`, `dummy`) is no secret, and taking it out would tear other words apart."""
 
+_PREFIXES = (
+    *("sk", "pk", "ak", "rk", "gsk", "hf", "nvapi", "xai", "pplx", "gho", "ghp", "ghs", "ghu"),
+    *("github_pat", "glpat", "npm", "xoxa", "xoxb", "xoxp", "xoxs"),
+)
+
 # None of them can match a quote or half an escape: what is taken out of JSON text leaves JSON text behind.
 _SHAPES = (
     r"(?<=[Bb]earer )(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}",
-    r"\b(?:sk|pk|ak|rk|gsk|hf|nvapi|xai|pplx|gh[opsu]|github_pat|glpat|npm|xox[abps])[-_](?=[\w-]*\d)[\w-]{12,}",
+    rf"\b(?:{'|'.join(_PREFIXES)})[-_](?=[\w-]*\d)[\w-]{{12,}}",
     r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?",
     r"\bAKIA[0-9A-Z]{16}\b",
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\[nr]|[\w+/=\s:,.-])*",
 )
+# Each shape holds one of these. To look for them takes a tenth of the time of the search, in a line of the log.
+_SIGNS = ("earer ", *(f"{prefix}{sign}" for prefix in _PREFIXES for sign in "-_"), "eyJ", "AKIA", "-----BEGIN ")
 
 
 def redact(text: str, secrets: Collection[str] = ()) -> str:
     """The text with `REDACTED` for each of the `secrets` and for all that looks like a key."""
-    return _pattern(tuple(secrets)).sub(REDACTED, text)
+    named = tuple(secrets)
+    for sign in _signs(named):
+        if sign in text:
+            return _pattern(named).sub(REDACTED, text)
+    return text
 
 
 def redact_body(body: bytes, secrets: Collection[str] = ()) -> bytes:
@@ -46,8 +57,18 @@ def redact_body(body: bytes, secrets: Collection[str] = ()) -> bytes:
 
 @lru_cache(maxsize=8)
 def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
-    named = sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
-    return re.compile("|".join([*map(re.escape, named), *_SHAPES]))
+    return re.compile("|".join([*map(re.escape, _long_enough(secrets)), *_SHAPES]))
+
+
+@lru_cache(maxsize=8)
+def _signs(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Texts of which one stands in everything that `_pattern` finds."""
+    return (*_SIGNS, *_long_enough(secrets))
+
+
+def _long_enough(secrets: tuple[str, ...]) -> list[str]:
+    """The secrets that are some, the longest first."""
+    return sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _lines(text: str) -> list[str]:
