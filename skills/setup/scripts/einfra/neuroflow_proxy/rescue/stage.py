@@ -78,7 +78,7 @@ class Rescue:
         self._slot = 0
         self._flows = False  # nothing is held, and nothing but a mark can change what becomes of `_home`'s text
 
-    def feed(self, fragments: Sequence[Fragment]) -> Sequence[Fragment]:
+    def feed(self, fragments: Sequence[Fragment]) -> list[Fragment]:
         """Take fragments; return those that can be passed on now."""
         if self._flows and {*map(type, fragments)} == {self._home}:
             text = "".join([fragment.text for fragment in fragments])  # type: ignore[union-attr]
@@ -111,13 +111,13 @@ class Rescue:
         )
         return taken
 
-    def _let_flow(self, text: str) -> Sequence[Fragment]:
+    def _let_flow(self, text: str) -> list[Fragment]:
         """What `_hear` and `_take` come to, as long as nothing is found."""
         self._research += _RESEARCH_FACTOR * len(text)
         if self._home is Reasoning and not self._has_said[Text]:
             self._native.write(text)
         self._prose[self._home].add(text)
-        return (self._home(text),)
+        return [self._home(text)]
 
     def finish(self) -> list[Fragment]:
         """There are no more fragments; return the rest."""

@@ -71,8 +71,8 @@ class Output(Protocol):
     async def write(self, events: Sequence[JSON]) -> None:
         """Take the next events of the answer."""
 
-    async def end(self) -> None:
-        """The answer is complete."""
+    async def end(self, events: Sequence[JSON] = ()) -> None:
+        """The answer is complete with these events."""
 
 
 class WholeMessage:
@@ -95,7 +95,8 @@ class WholeMessage:
     async def write(self, events: Sequence[JSON]) -> None:
         self._fold.feed(events)
 
-    async def end(self) -> None:
+    async def end(self, events: Sequence[JSON] = ()) -> None:
+        self._fold.feed(events)
         self.has_started = self.has_ended = True
         await send_json(self._send, self._fold.message, headers=self._headers())
 
@@ -125,15 +126,14 @@ class EventStream:
     async def write(self, events: Sequence[JSON]) -> None:
         """Send events, all in one write."""
         if events:
-            await self._write(b"".join([encode_event(event["type"], event) for event in events]))
+            await self._write(_encoded(events))
 
-    async def end(self) -> None:
-        """End the body; clients wait for it even after message_stop (claude-code-wire §5.8)."""
-        async with self._lock:
-            self.has_ended = True
-            await self._send({"type": "http.response.body", "body": b""})
+    async def end(self, events: Sequence[JSON] = ()) -> None:
+        """Send the last events and end the body; clients wait for it after message_stop (claude-code-wire §5.8)."""
+        self.has_ended = True
+        await self._write(_encoded(events), more=False)
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
         async with self._lock:
             self._last_write = time.monotonic()
             if not self.has_started:
@@ -144,4 +144,8 @@ class EventStream:
                     *self._headers(),
                 ]
                 await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+def _encoded(events: Sequence[JSON]) -> bytes:
+    return b"".join([encode_event(event["type"], event) for event in events])

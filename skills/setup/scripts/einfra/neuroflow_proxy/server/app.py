@@ -87,13 +87,14 @@ class Endpoints:
         body, size = await read_json_object(receive)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         settings = self._state.settings.current()
-        if request_kind(body) is RequestKind.WEB_SEARCH:
+        kind = request_kind(body)
+        if kind is RequestKind.WEB_SEARCH:
             await SearchOnly(settings, body).answer(receive, send)
             return
         if size > LARGE_BODY_BYTES:  # documents are read and long histories translated beside the others' streams
-            exchange = await asyncio.to_thread(Exchange, self._state, settings, body, headers)
+            exchange = await asyncio.to_thread(Exchange, self._state, settings, body, kind, headers)
         else:
-            exchange = Exchange(self._state, settings, body, headers)
+            exchange = Exchange(self._state, settings, body, kind, headers)
         await exchange.answer(receive, send)
 
     async def count_tokens(self, scope: Scope, receive: Receive, send: Send) -> None:

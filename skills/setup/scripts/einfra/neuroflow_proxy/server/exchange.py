@@ -13,7 +13,7 @@ from ..provider.admission import Priority
 from ..settings import Settings
 from ..translate.message import MessageFold
 from ..translate.safeguards import wants_verdicts
-from ..translate.special import RequestKind, request_kind
+from ..translate.special import RequestKind
 from ..translate.tiers import resolve_model
 from ..wire.messages_api import JSON
 from .answers import EventStream, Output, WholeMessage, send_error
@@ -31,13 +31,14 @@ _log = logging.getLogger("neuroflow_proxy")
 
 
 class Exchange:
-    """Answers one Messages request. `body` and `headers` (lower case) are the client's."""
+    """Answers one Messages request. `body` and `headers` (lower case) are the client's; `kind` is the body's."""
 
-    def __init__(self, state: ProxyState, settings: Settings, body: JSON, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, state: ProxyState, settings: Settings, body: JSON, kind: RequestKind, headers: Mapping[str, str]
+    ) -> None:
         self._state = state
         self._settings = settings
         self._body = body
-        kind = request_kind(body)
         model = self._resolve(kind)
         # Only who asks for the chosen model gets another in its place; who names one means it.
         models = [model, *settings.fallback_models] if model == settings.model else [model]
@@ -71,13 +72,11 @@ class Exchange:
         try:
             await answer_whole(self._asking, self._body, self._continuations, write)
             results = await self._safeguard_results(write) if self._wants_verdicts else None
-            await out.write(stream.end(results))
-            await out.end()
+            await out.end(stream.end(results))
         except Exception as caught:
             error = caught if isinstance(caught, ProxyError) else self._bug(caught)
             if out.has_started:
-                await out.write(stream.fail(error.outcome.error_type, error.full_message))
-                await out.end()
+                await out.end(stream.fail(error.outcome.error_type, error.full_message))
             else:
                 await send_error(send, error, headers=self._headers())
             return error.kind
@@ -113,7 +112,8 @@ class Exchange:
         asking, asked = self._asking, self._asking.question
         usage = asking.stream.usage
         total_s = time.monotonic() - asking.began
-        self._state.ignored_fields.update(asked.request.ignored)
+        if asked.request.ignored:
+            self._state.ignored_fields.update(asked.request.ignored)
         self._state.stats.record(
             asked.model,
             Served(

@@ -6,6 +6,7 @@ that nothing of one model is left over for the next.
 
 import secrets
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Self
 
 from ..models.profiles import Profile, profile_for
@@ -17,6 +18,11 @@ from ..translate.response import ResponseContext
 from ..wire.codec import dumps
 from ..wire.messages_api import JSON
 from .pdf import read_pdf
+
+
+@lru_cache(maxsize=64)
+def _profile(model: str, base_url: str) -> Profile:
+    return adapted(profile_for(model), base_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class Question:
     @classmethod
     def of(cls, body: JSON, model: str, settings: Settings, memory: ProviderMemory) -> Self:
         """Put a Messages request to a model. Raises `RequestError`, which names the field."""
-        profile = adapted(profile_for(model), settings.base_url)
+        profile = _profile(model, settings.base_url)
         request = to_chat_request(
             body,
             model=model,

@@ -41,7 +41,8 @@ class _Model:
 
     def add(self, served: Served) -> None:
         self.outcomes[served.outcome] += 1
-        self.mended += served.mended
+        if served.mended:
+            self.mended += served.mended
         self.retries += max(served.attempts - 1, 0)
         self.waited_s += served.waited_s
         if served.first_byte_s is not None:

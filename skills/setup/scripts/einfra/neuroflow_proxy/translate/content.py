@@ -43,6 +43,7 @@ _KNOWN_FIELDS: dict[str, frozenset[str]] = {
     "web_search_tool_result": frozenset({"tool_use_id", "content", "caller"}),
 }
 _ALWAYS_KNOWN = frozenset({"type", "cache_control"})
+_KNOWN_IN = {kind: known | _ALWAYS_KNOWN for kind, known in _KNOWN_FIELDS.items()}
 
 
 class Image(NamedTuple):
@@ -57,11 +58,11 @@ Piece = str | Image
 def block_type(block: dict[str, Any], path: str, ignored: Counter[str]) -> str:
     """The type of a content block; fields that nobody knows are counted."""
     kind = a_string(block, "type", path)
-    known = _KNOWN_FIELDS.get(kind)
+    known = _KNOWN_IN.get(kind)
     if known is None:
         ignored[f"content.{kind[:60]}"] += 1
-    elif unknown := block.keys() - known - _ALWAYS_KNOWN:
-        ignored.update(f"content.{kind}.{key[:60]}" for key in unknown)
+    elif not block.keys() <= known:
+        ignored.update(f"content.{kind}.{key[:60]}" for key in block.keys() - known)
     return kind
 
 

@@ -67,7 +67,7 @@ def a_string(container: dict[str, Any], key: str, path: str) -> str:
     """The string `container[key]`, which must be there; `path` is the container's, "" the body's."""
     value = container.get(key)
     if isinstance(value, str):
-        return encodable(value)
+        return value if value.isascii() else encodable(value)
     raise complaint(_at(path, key), "a string", value) if key in container else missing(_at(path, key))
 
 

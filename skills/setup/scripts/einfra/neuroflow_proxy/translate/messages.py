@@ -127,8 +127,8 @@ def _messages(value: Any, ignored: Counter[str]) -> Iterator[_Message]:
             raise RequestError(f"{path}.role: Input should be 'user', 'assistant' or 'system'")
         if "content" not in message:
             raise missing(f"{path}.content")
-        if unknown := message.keys() - _KNOWN_FIELDS:
-            ignored.update(f"messages.{key[:60]}" for key in unknown)
+        if not message.keys() <= _KNOWN_FIELDS:
+            ignored.update(f"messages.{key[:60]}" for key in message.keys() - _KNOWN_FIELDS)
         yield _Message(role, message["content"], path)
 
 

@@ -328,7 +328,9 @@ def find_error(chunk: Mapping[str, Any], *, has_choices: bool) -> Any:
 
 
 def _count(value: object) -> int:
-    return max(int(value), 0) if isinstance(value, int | float) and isfinite(value) else 0
+    if value is None:
+        return 0
+    return max(int(value), 0) if isinstance(value, (int, float)) and isfinite(value) else 0
 
 
 def _stop_sequence(choice: Mapping[str, Any]) -> str | None:

@@ -113,7 +113,9 @@ def _to_chat_request(
     token_factor: float,
 ) -> ChatRequest:
     client_model = a_string(body, "model", "")
-    ignored = Counter(key[:60] for key in body.keys() - _KNOWN_FIELDS)
+    ignored: Counter[str] = Counter()
+    if not body.keys() <= _KNOWN_FIELDS:
+        ignored.update(key[:60] for key in body.keys() - _KNOWN_FIELDS)
     kind = request_kind(body)
     tools = read_tools(body, ignored, plain=learned.simple_schemas)
     choice = tool_choice_fields(body, tools)
@@ -131,7 +133,8 @@ def _to_chat_request(
         search_name=tools.search.name if tools.search else None,
     )
     # Servers look for stop sequences in the reasoning as well, and would end the answer before it has begun.
-    provider_stops = "stop" in profile.params - learned.dropped_params and not thinking.is_on
+    allowed = profile.params - learned.dropped_params if learned.dropped_params else profile.params
+    provider_stops = "stop" in allowed and not thinking.is_on
     stops, enforced = stop_fields(body, provider_stops=provider_stops)
     varying = choice | response_format_fields(body)
     system = [*system_texts(body.get("system")), *conversation.leading_system]
@@ -152,7 +155,7 @@ def _to_chat_request(
         made["max_completion_tokens" if "max_completion_tokens" in profile.params else "max_tokens"] = limit
     made |= {"stream": True, "stream_options": {"include_usage": True}}
     return ChatRequest(
-        body={key: value for key, value in made.items() if key in profile.params - learned.dropped_params},
+        body={key: value for key, value in made.items() if key in allowed},
         client_model=client_model,
         model=model,
         kind=kind,

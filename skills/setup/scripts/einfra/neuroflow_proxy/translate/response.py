@@ -289,6 +289,9 @@ class ResponseStream:
         for event in events:
             if self._done:
                 break
+            if event.data == b"[DONE]":
+                self._done = True
+                break
             prose = self._reader.prose(event.data) if event.name != "error" else None
             if prose is None:
                 fragments += self._read_event(event)

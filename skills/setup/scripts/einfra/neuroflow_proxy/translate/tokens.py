@@ -80,6 +80,8 @@ def _as_text(tools: list[Any]) -> str:
 
 
 def _text_tokens(text: str) -> float:
+    if not text:
+        return 0.0
     data = text.encode("utf-8", "surrogatepass")
     high = 0.0
     if not text.isascii():

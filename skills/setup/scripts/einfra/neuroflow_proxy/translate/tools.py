@@ -96,7 +96,8 @@ def read_tools(body: dict[str, Any], ignored: Counter[str], *, plain: bool = Fal
         if optional_string(tool, "type", path) not in (None, "custom"):
             continue
         schema = optional_object(tool, "input_schema", path)
-        ignored.update(f"tools.{key[:60]}" for key in tool.keys() - _KNOWN_FIELDS)
+        if not tool.keys() <= _KNOWN_FIELDS:
+            ignored.update(f"tools.{key[:60]}" for key in tool.keys() - _KNOWN_FIELDS)
         function: dict[str, Any] = {"name": upstream}
         description = optional_string(tool, "description", path)
         if description:

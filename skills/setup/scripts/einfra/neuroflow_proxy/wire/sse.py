@@ -46,9 +46,12 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes as they came; return the events that are complete now."""
-        if self._started and not (self._after_cr or self._data or self._name):
+        if not (self._after_cr or self._data or self._name) and (
+            self._started or (not self._buffer and data.startswith(b"data: "))
+        ):
             plain = self._plain_events(data)
             if plain is not None:
+                self._started = True
                 return plain
         buffer = self._buffer
         buffer += data
