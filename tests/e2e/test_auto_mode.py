@@ -67,7 +67,10 @@ def test_a_call_that_is_flagged_does_not_run_and_the_reason_is_told(session: Ses
     assert "nobody asked for a file." in str(session.bodies[-1]["messages"][-1]["content"])
 
 
-@pytest.mark.parametrize("verdict", ["{unsure}", "not_flagged", "Sure, go ahead!"])
+@pytest.mark.parametrize(
+    "verdict",
+    ["{unsure}", *(pytest.param(words, marks=pytest.mark.nightly) for words in ("not_flagged", "Sure, go ahead!"))],
+)
 def test_where_the_judge_cannot_tell_the_user_is_asked(session: Session, verdict: str) -> None:
     save_section(session.proxy.file, {"auto_mode": "model"})
     session.provider.script = touching(verdict)
@@ -77,7 +80,7 @@ def test_where_the_judge_cannot_tell_the_user_is_asked(session: Session, verdict
         assert "needs your approval" in terminal.text
         assert BLAMES_THE_PROXY not in terminal.text
         assert not (session.project / "made.txt").exists()
-        terminal.press_until(DOWN, "❯ 2.")
+        terminal.press_until(DOWN, "❯ Yes")
         terminal.press_until(ENTER, "Over.")
     assert (session.project / "made.txt").exists()
 
