@@ -89,6 +89,7 @@ def test_by_a_copy_of_the_skill_alone(newcomer: Newcomer) -> None:
     newcomer.sets_up(uv(), "run", copy_skill(newcomer.folder) / "configure.py")
 
 
+@pytest.mark.nightly
 def test_by_a_wheel_that_is_not_even_installed(newcomer: Newcomer) -> None:
     """As the README has it: `uvx --from WHEEL neuroflow-proxy …`."""
     newcomer.run(uv(), "build", "--quiet", "--out-dir", newcomer.folder / "dist", cwd=ROOT)

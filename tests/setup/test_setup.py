@@ -307,7 +307,7 @@ def test_a_model_in_use_that_is_gone_is_told_and_another_taken(user: User) -> No
     assert "kimi-k1, which was in use, is not on the list any more." in ran.stderr
 
 
-@pytest.mark.parametrize("status", [404, 405, 501])
+@pytest.mark.parametrize("status", [404, *(pytest.param(other, marks=pytest.mark.nightly) for other in (405, 501))])
 def test_a_provider_without_a_list_is_set_up_by_naming_the_model(status: int, user: User) -> None:
     with without_a_list(user, status) as base_url:
         ran = user.run("setup", "--base-url", base_url, "--key-stdin", "--yes", "--json", stdin=KEY)

@@ -309,10 +309,10 @@ def at_the_terminal(scene: Scene, situation: Situation) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.nightly if name == "first time" else []) for name in SITUATIONS]
+    "name", [pytest.param(name, marks=[] if name in SEEN_ELSEWHERE else pytest.mark.nightly) for name in SITUATIONS]
 )
 def test_at_a_terminal(name: str, tmp_path: Path) -> None:
-    """The first time is a part of the test with Claude Code below."""
+    """The first time is a part of the test with Claude Code below; the others are seen by flags with every change."""
     situation = SITUATIONS[name]
     with scene_of(situation, tmp_path) as scene:
         at_the_terminal(scene, situation)

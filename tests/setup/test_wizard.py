@@ -274,13 +274,13 @@ def test_from_the_model_to_connected_it_takes_less_than_two_seconds(user: User) 
 @pytest.mark.parametrize(
     "question",
     [
-        "Which service",
-        "Its base URL",
+        pytest.param("Which service", marks=pytest.mark.nightly),
+        pytest.param("Its base URL", marks=pytest.mark.nightly),
         "API key",
-        "Which model?",
-        "Which model for small work",
-        "For what?",
-        "How does",
+        pytest.param("Which model?", marks=pytest.mark.nightly),
+        pytest.param("Which model for small work", marks=pytest.mark.nightly),
+        pytest.param("For what?", marks=pytest.mark.nightly),
+        pytest.param("How does", marks=pytest.mark.nightly),
         "Skip",
     ],
 )
@@ -367,7 +367,9 @@ def test_a_newcomer_without_an_account_reaches_an_answer(user: User) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("way", ["machine", "print", "launch"])
+@pytest.mark.parametrize(
+    "way", ["machine", *(pytest.param(way, marks=pytest.mark.nightly) for way in ("print", "launch"))]
+)
 def test_a_newcomer_is_asked_for_no_account_on_the_other_ways_either(way: str, user: User) -> None:
     """Without any sparing: the user's own settings and the environment count before an account is asked for."""
     claude = install_claude()
