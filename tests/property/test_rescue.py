@@ -222,7 +222,7 @@ def test_time_grows_no_faster_than_the_text_when_it_comes_by_the_character(block
     assert time_for(long) < 40 * max(min(time_for(short) for _ in range(3)), 0.005)
 
 
-@pytest.mark.parametrize("mark", HALF_MARKS[:2])
+@pytest.mark.parametrize("mark", [HALF_MARKS[0], pytest.param(HALF_MARKS[1], marks=pytest.mark.nightly)])
 def test_a_megabyte_of_half_marks_takes_little_memory(mark: str) -> None:
     text = (mark * (1_000_000 // len(mark) + 1))[:1_000_000]
     characters = {character: [Text(character)] for character in set(text)}

@@ -346,6 +346,7 @@ def test_a_jwt_in_the_place_of_the_key_is_told_apart() -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.nightly
 def test_the_real_claude_code_edits_a_file_with_nothing_but_the_printed_variables(user: User) -> None:
     user.set_up("--yes")
     variables = user.run("env", "--json").json["variables"]

@@ -367,9 +367,8 @@ def test_a_newcomer_without_an_account_reaches_an_answer(user: User) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize(
-    "way", ["machine", *(pytest.param(way, marks=pytest.mark.nightly) for way in ("print", "launch"))]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("way", ["machine", "print", "launch"])
 def test_a_newcomer_is_asked_for_no_account_on_the_other_ways_either(way: str, user: User) -> None:
     """Without any sparing: the user's own settings and the environment count before an account is asked for."""
     claude = install_claude()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, assert_never
+from urllib.parse import urlsplit
 
 from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON
@@ -106,7 +107,8 @@ class DemoProvider:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _respond(self, scope: Scope, connection: Connection) -> None:
-        match scope["method"], scope["path"]:
+        # Asked as a proxy is, for a whole URL; some servers split it and some do not.
+        match scope["method"], urlsplit(scope["path"]).path:
             case "POST", "/v1/chat/completions":
                 await self._chat(connection)
             case "GET", "/v1/models":
