@@ -166,12 +166,10 @@ def _kill_group(process: "subprocess.Popen[str]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def claude_edits_a_file(project: Path, env: dict[str, str]) -> None:
-    """Have the real Claude Code, connected by `env` or by the settings that it finds, do one small piece of work."""
-    note = project / "note.txt"
-    note.write_text("Every word counts.\n")
+def ask_claude(prompt: str, *flags: str, project: Path, env: dict[str, str]) -> str:
+    """Run the real Claude Code once, connected by `env` or by the settings that it finds. Returns what it printed."""
     finished = subprocess.run(
-        [install_claude(), "-p", "Change Every to Each in note.txt.", "--permission-mode", "acceptEdits"],
+        [install_claude(), "-p", prompt, *flags],
         cwd=project,
         env=env,
         stdin=subprocess.DEVNULL,
@@ -181,4 +179,12 @@ def claude_edits_a_file(project: Path, env: dict[str, str]) -> None:
         check=False,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+def claude_edits_a_file(project: Path, env: dict[str, str]) -> None:
+    """Have it do one small piece of work."""
+    note = project / "note.txt"
+    note.write_text("Every word counts.\n")
+    ask_claude("Change Every to Each in note.txt.", "--permission-mode", "acceptEdits", project=project, env=env)
     assert note.read_text() == "Each word counts.\n"

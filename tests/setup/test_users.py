@@ -21,7 +21,7 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals are not driven on Windows", allow_module_level=True)
 
-from tests.e2e.claude import install_claude, minimal_environment
+from tests.e2e.claude import ask_claude, minimal_environment
 from tests.live import call, free_port
 from tests.setup.einfra import einfra
 from tests.setup.terminal import CTRL_C, DOWN, ENTER, Terminal, at_a_terminal
@@ -271,17 +271,8 @@ def assert_it_works(scene: Scene) -> None:
 
 def assert_claude_code_answers(scene: Scene) -> None:
     """Nothing but `claude`, in the project, as the last screen says."""
-    ended = subprocess.run(
-        [install_claude(), "-p", "Hello."],
-        cwd=scene.user.project,
-        env=minimal_environment(scene.user.home) | scene.env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert (ended.returncode, bool(ended.stdout.strip())) == (0, True), ended.stdout + ended.stderr
+    env = minimal_environment(scene.user.home) | scene.env
+    assert ask_claude("Hello.", project=scene.user.project, env=env).strip()
 
 
 def answer(terminal: Terminal, situation: Situation) -> str:

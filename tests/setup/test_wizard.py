@@ -345,24 +345,33 @@ def test_a_key_is_not_read_from_a_terminal_that_would_show_it(user: User) -> Non
         assert "from a pipe" in terminal.text
 
 
+def trust_the_folder(terminal: Terminal) -> None:
+    """Answer Claude Code's question, whose cursor stands on No, and wait for the prompt."""
+    terminal.see("Yes, I trust this folder")
+    terminal.settle()
+    terminal.type(DOWN)
+    terminal.see("❯ Yes")
+    terminal.settle()
+    terminal.type(ENTER)
+    terminal.see("kimi-k2.5")
+    terminal.settle()
+
+
+def have_it_work(terminal: Terminal) -> None:
+    terminal.type("run `echo reached`")
+    terminal.see("echo reached`")
+    terminal.type(ENTER)
+    terminal.see("This is what the tools said.")
+
+
 @pytest.mark.e2e
 def test_a_newcomer_without_an_account_reaches_an_answer(user: User) -> None:
     told = user.set_up("--yes", "--connect", "settings", "--skip-login").json
     assert told["asks_for_account"] is False
     quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
     with at_a_terminal(user, command=[install_claude()], **quiet) as terminal:
-        terminal.see("Yes, I trust this folder")
-        terminal.settle()
-        terminal.type(DOWN)
-        terminal.see("❯ Yes")
-        terminal.settle()
-        terminal.type(ENTER)
-        terminal.see("kimi-k2.5")
-        terminal.settle()
-        terminal.type("run `echo reached`")
-        terminal.see("echo reached`")
-        terminal.type(ENTER)
-        terminal.see("This is what the tools said.")
+        trust_the_folder(terminal)
+        have_it_work(terminal)
     assert user.provider.requests[-1].body["model"] == "kimi-k2.5"
 
 
@@ -384,16 +393,6 @@ def test_a_newcomer_is_asked_for_no_account_on_the_other_ways_either(way: str, u
         terminal.see("Security notes")
         terminal.settle()
         terminal.type(ENTER)
-        terminal.see("Yes, I trust this folder")
-        terminal.settle()
-        terminal.type(DOWN)
-        terminal.see("❯ Yes")
-        terminal.settle()
-        terminal.type(ENTER)
-        terminal.see("kimi-k2.5")
-        terminal.settle()
+        trust_the_folder(terminal)
         assert "Unable to connect" not in terminal.text
-        terminal.type("run `echo reached`")
-        terminal.see("echo reached`")
-        terminal.type(ENTER)
-        terminal.see("This is what the tools said.")
+        have_it_work(terminal)

@@ -88,9 +88,8 @@ class Asking:
                     repairs += 1
                     self._turn_to(mended)
                     continue
-                elapsed_s = (
-                    time.monotonic() - began - (self.waited_s - waited_before_s)
-                )  # waiting in line is no failing
+                in_line_s = self.waited_s - waited_before_s  # which is no failing
+                elapsed_s = time.monotonic() - began - in_line_s
                 delay_s = next_delay(tries - repairs, error, elapsed_s, jitter=random.random())  # noqa: S311
                 if delay_s is None:
                     other = self._fallback(error)
