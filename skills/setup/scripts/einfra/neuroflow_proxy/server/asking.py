@@ -18,6 +18,7 @@ from ..provider.learning import learn
 from ..provider.retry import next_delay
 from ..settings import Settings
 from ..translate.response import ResponseStream
+from ..translate.special import RequestKind
 from ..wire.messages_api import JSON
 from ..wire.sse import EventTooLong
 from .question import Question
@@ -44,19 +45,26 @@ Write = Callable[[Sequence[JSON]], Awaitable[None]]
 class Asking:
     """One answer, and all that is asked for it.
 
-    `models` holds the model to ask and those to turn to when it is down. Raises `RequestError` for a `body` that cannot
-    be translated.
+    `models` holds the model to ask and those to turn to when it is down; `kind` is the body's, if it is known. Raises
+    `RequestError` for a `body` that cannot be translated.
     """
 
     def __init__(
-        self, state: ProxyState, settings: Settings, body: JSON, models: Sequence[str], priority: Priority
+        self,
+        state: ProxyState,
+        settings: Settings,
+        body: JSON,
+        models: Sequence[str],
+        priority: Priority,
+        *,
+        kind: RequestKind | None = None,
     ) -> None:
         self._state = state
         self._settings = settings
         self._memory = state.memory_of(settings)
         self._models = models
         self._priority = priority
-        self.question = self._put(body, self._memory.first_up(models))
+        self.question = self._put(body, self._memory.first_up(models), kind=kind)
         self.stream = ResponseStream(self.question.context())
         self.attempts = 0
         self.waited_s = 0.0
@@ -117,8 +125,8 @@ class Asking:
             _log.info("model=%s the second try failed: %s", self.question.model, error.kind)
             self._turn_to(self.question)
 
-    def _put(self, body: JSON, model: str) -> Question:
-        return Question.of(body, model, self._settings, self._memory)
+    def _put(self, body: JSON, model: str, *, kind: RequestKind | None = None) -> Question:
+        return Question.of(body, model, self._settings, self._memory, kind=kind)
 
     def _turn_to(self, question: Question) -> None:
         """Forget what the provider has answered and expect the answer to `question`, as its model gives it."""
@@ -193,7 +201,7 @@ class Asking:
         if fitting is None and (lesson is None or error.kind is Kind.CONTEXT_TOO_LONG):
             return None
         _log.info("model=%s request repaired: %s", asked.model, error.message)
-        mended = self._put(asked.body, asked.model)
+        mended = self._put(asked.body, asked.model, kind=asked.request.kind)
         limit = fitting if fitting is not None else asked.max_tokens
         return mended if limit is None else mended.limited_to(limit)
 
@@ -208,4 +216,4 @@ class Asking:
             return None
         _log.warning("model=%s is down (%s); falling back to %s", model, error.kind, rest[0])
         self.stream.count("fallbacks")
-        return self._put(self.question.body, rest[0])
+        return self._put(self.question.body, rest[0], kind=self.question.request.kind)

@@ -45,7 +45,7 @@ class Exchange:
         models = list(dict.fromkeys(models))  # one that is listed twice would be turned to for ever
         priority = priority_of(kind, headers)
         self._is_turn = priority is Priority.TURN
-        self._asking = Asking(state, settings, body, models, priority)
+        self._asking = Asking(state, settings, body, models, priority, kind=kind)
         self._continuations: list[Continuation] = [FormRetry(), SecondTry()] if settings.second_try else []
         self._wants_verdicts = wants_verdicts(body)
         search = self._asking.question.request.search

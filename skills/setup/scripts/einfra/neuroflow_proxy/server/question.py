@@ -15,6 +15,7 @@ from ..provider.memory import ProviderMemory
 from ..settings import Settings
 from ..translate.request import ChatRequest, to_chat_request
 from ..translate.response import ResponseContext
+from ..translate.special import RequestKind
 from ..wire.codec import dumps
 from ..wire.messages_api import JSON
 from .pdf import read_pdf
@@ -38,13 +39,16 @@ class Question:
     """What fits, where the provider has said that the request's own limit does not."""
 
     @classmethod
-    def of(cls, body: JSON, model: str, settings: Settings, memory: ProviderMemory) -> Self:
-        """Put a Messages request to a model. Raises `RequestError`, which names the field."""
+    def of(
+        cls, body: JSON, model: str, settings: Settings, memory: ProviderMemory, *, kind: RequestKind | None = None
+    ) -> Self:
+        """Put a Messages request to a model; `kind` is the request's, if it is known. Raises `RequestError`."""
         profile = _profile(model, settings.base_url)
         request = to_chat_request(
             body,
             model=model,
             profile=profile,
+            kind=kind,
             learned=memory.learned_of(model),
             directive=settings.directive,
             read_pdf=read_pdf,

@@ -79,6 +79,7 @@ def to_chat_request(
     *,
     model: str,
     profile: Profile,
+    kind: RequestKind | None = None,
     learned: Learned = NOTHING_LEARNED,
     directive: bool = True,
     read_pdf: PdfReader = no_pdf_reader,
@@ -86,13 +87,15 @@ def to_chat_request(
 ) -> ChatRequest:
     """Translate a Messages request for the provider's model `model`.
 
-    Raises `RequestError`, which names the field, and nothing else, whatever the body is.
+    `kind` is the body's, for whom it is known already. Raises `RequestError`, which names the field, and nothing else,
+    whatever the body is.
     """
     try:
         return _to_chat_request(
             an_object(body, "body"),
             model=model,
             profile=profile,
+            kind=kind,
             learned=learned,
             directive=directive,
             read_pdf=read_pdf,
@@ -107,6 +110,7 @@ def _to_chat_request(
     *,
     model: str,
     profile: Profile,
+    kind: RequestKind | None,
     learned: Learned,
     directive: bool,
     read_pdf: PdfReader,
@@ -116,7 +120,7 @@ def _to_chat_request(
     ignored: Counter[str] = Counter()
     if not body.keys() <= _KNOWN_FIELDS:
         ignored.update(key[:60] for key in body.keys() - _KNOWN_FIELDS)
-    kind = request_kind(body)
+    kind = request_kind(body) if kind is None else kind
     tools = read_tools(body, ignored, plain=learned.simple_schemas)
     choice = tool_choice_fields(body, tools)
     forced = choice.get("tool_choice") not in (None, "none")
