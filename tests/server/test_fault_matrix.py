@@ -64,6 +64,7 @@ MOMENTS = {"nothing": 0, "headers": 1, "thinking": 2, "words": 4, "arguments": 7
 
 SILENCE_S = 1.5
 _FLUSHED = Pause(0.1)  # a reset overtakes what was written just before
+_PINGED = Pause(0.2)  # meanwhile the stream is opened
 _PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
 _LOGIN = "<html><head><title>Sign in</title></head><body><form action='/login'>Log in</form></body></html>"
 _ERROR = b'data: {"error": {"message": "the engine has died", "type": "server_error", "code": 500}}\n\n'
@@ -153,7 +154,7 @@ class Cell:
     def answer(self) -> Answer:
         """What the provider gives."""
         if self.fault in INSTEAD:
-            return INSTEAD[self.fault]
+            return [_PINGED, *INSTEAD[self.fault]] if self.moment == "opened" else INSTEAD[self.fault]
         said = MOMENTS[self.moment]
         return [*ANSWER[:said], *AT_ANY_MOMENT[self.fault](said)]
 

@@ -17,7 +17,7 @@ import pytest
 from neuroflow_proxy.demo.provider import DEMO_KEY
 from neuroflow_proxy.errors import Kind, UpstreamError
 from neuroflow_proxy.provider import client as provider_client
-from neuroflow_proxy.provider.client import Endpoint, UpstreamClient
+from neuroflow_proxy.provider.client import Endpoint, UpstreamAnswer, UpstreamClient
 from neuroflow_proxy.provider.models_list import fetch_model_ids
 from neuroflow_proxy.server import asking
 from neuroflow_proxy.server.app import create_app
@@ -69,8 +69,13 @@ async def listening(hostile: Hostile, context: ssl.SSLContext | None = None) -> 
 async def asked(port: int, *, host: str = "127.0.0.1", scheme: str = "http") -> bytes:
     """Ask for a chat completion; the whole body of the answer."""
     endpoint = Endpoint(f"{scheme}://{host}:{port}/v1", DEMO_KEY)
-    async with UpstreamClient() as client, client.chat(endpoint, b"{}", silence_s=5) as answer:
-        return b"".join([data async for data in answer.chunks()])
+    async with UpstreamClient() as client, await client.chat(endpoint, b"{}", silence_s=5) as answer:
+        return b"".join([data async for data in _pieces_of(answer)])
+
+
+async def _pieces_of(answer: UpstreamAnswer) -> AsyncIterator[bytes]:
+    while data := await answer.next_piece():
+        yield data
 
 
 async def through_the_proxy(folder: Path, hostile: Hostile, *, stream: bool) -> httpx.Response:

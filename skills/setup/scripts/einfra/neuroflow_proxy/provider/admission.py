@@ -16,10 +16,10 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from ..errors import Kind, UpstreamError
 from .faults import LONGEST_RETRY_AFTER_S
@@ -42,8 +42,7 @@ class Priority(IntEnum):
     """Subagents, titles, summaries, safety checks: what runs beside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """What one request went through until it was let in."""
 
     priority: Priority
@@ -82,7 +81,7 @@ class Admission:
     ) -> None:
         self._limit = _at_least_one(limit)
         self._queue_limit = queue_limit
-        self._clock = clock
+        self.clock = clock
         self._running = 0
         # Who waits, with the time at which they came. Dicts, for order, and because who is cancelled leaves from the
         # middle.
@@ -101,25 +100,17 @@ class Admission:
             self._limit = _at_least_one(limit)
             self._admit_waiting()
 
-    @asynccontextmanager
-    async def slot(self, priority: Priority) -> AsyncIterator[Ticket]:
-        """Wait for a slot and hold it for the time of the block.
+    def slot(self, priority: Priority) -> "Slot":
+        """A slot, to be waited for and held for the time of an `async with` block, which is given a `Ticket`.
 
         Raises `UpstreamError` (RATE_LIMIT, with a `retry_after_s` from measured times) at once if the queue is full.
         A wait that is cancelled gives up its place at once.
         """
-        asked_at = self._clock()
-        position = await self._enter(priority)
-        admitted_at = self._clock()
-        try:
-            yield Ticket(priority, position, admitted_at - asked_at)
-        finally:
-            self._service_s.append(self._clock() - admitted_at)
-            self._leave()
+        return Slot(self, priority)
 
     def snapshot(self) -> Snapshot:
         """How many run, and who waits, turns before background and each in the order in which they came."""
-        now = self._clock()
+        now = self.clock()
         waiting = [(priority, asked_at) for priority, queue in self._queues.items() for asked_at in queue.values()]
         return Snapshot(
             self._limit,
@@ -130,8 +121,8 @@ class Admission:
             ),
         )
 
-    async def _enter(self, priority: Priority) -> int:
-        """Take a slot, now or later; the return value is the place in the queue."""
+    async def enter(self, priority: Priority) -> int:
+        """Take a slot, now or later, to be given back by `leave`; the return value is the place in the queue."""
         if self._running < self._limit:
             self._running += 1
             return 0
@@ -139,18 +130,23 @@ class Admission:
             raise self._full()
         queue = self._queues[priority]
         admitted = asyncio.get_running_loop().create_future()
-        queue[admitted] = self._clock()
+        queue[admitted] = self.clock()
         position = self._count(up_to=priority)
         try:
             await admitted
         except asyncio.CancelledError:
             queue.pop(admitted, None)
             if not admitted.cancelled():  # let in and cancelled in the same moment: the slot goes to the next
-                self._leave()
+                self._free()
             raise
         return position
 
-    def _leave(self) -> None:
+    def leave(self, held_s: float) -> None:
+        """Give back a slot that was held for so many seconds."""
+        self._service_s.append(held_s)
+        self._free()
+
+    def _free(self) -> None:
         self._running -= 1
         self._admit_waiting()
 
@@ -188,6 +184,25 @@ class Admission:
             hint="Let fewer agents work at the same time.",
             retry_after_s=float(min(max(1, math.ceil(wait_s)), LONGEST_RETRY_AFTER_S)),
         )
+
+
+class Slot:
+    """A slot of one `Admission`, held while it is the context."""
+
+    __slots__ = ("_admission", "_admitted_at", "_priority")
+
+    def __init__(self, admission: Admission, priority: Priority) -> None:
+        self._admission = admission
+        self._priority = priority
+
+    async def __aenter__(self) -> Ticket:
+        asked_at = self._admission.clock()
+        position = await self._admission.enter(self._priority)
+        self._admitted_at = self._admission.clock()
+        return Ticket(self._priority, position, self._admitted_at - asked_at)
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._admission.leave(self._admission.clock() - self._admitted_at)
 
 
 def told_limit(headers: Mapping[str, str]) -> int | None:

@@ -6,8 +6,7 @@ network can fail becomes an `UpstreamError`.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
@@ -27,7 +26,11 @@ WRITE_TIMEOUT_S = 120.0
 LIST_TIMEOUT_S = 10.0
 MAX_ERROR_BODY_BYTES = 256 * 1024
 ERROR_BODY_TIMEOUT_S = 10.0
+DRAIN_S = 1.0
 MAX_LIST_BYTES = 16 * 1024 * 1024
+
+NETWORK_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError)
+"""How httpx and our own transport say that something went wrong; `to_error` says what that means."""
 
 Transport = httpx.AsyncBaseTransport
 """What can stand in for the network."""
@@ -70,37 +73,64 @@ def _chat_head(endpoint: Endpoint) -> tuple[Origin, bytes]:
 
 
 class UpstreamAnswer:
-    """A response whose body has not been read yet."""
+    """A response whose body has not been read yet. To be closed: as a context manager, or with `aclose`.
+
+    Closing it closes the connection unless the whole body was read.
+    """
 
     def __init__(self, status: int, headers: Headers, stream: httpx.AsyncByteStream) -> None:
         self.status = status
         self.headers: Mapping[str, str] = _by_name(headers)
+        self._stream = stream
         # What is not encoded need not go through httpx's decoders.
-        self._pieces: AsyncIterable[bytes] = stream
-        if "content-encoding" in self.headers:
-            self._pieces = httpx.Response(status, headers=headers, stream=stream).aiter_bytes()
+        is_encoded = "content-encoding" in self.headers
+        body = httpx.Response(status, headers=headers, stream=stream).aiter_bytes() if is_encoded else stream
+        self._pieces = aiter(body)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
     @property
     def has_ended(self) -> bool:
         """Whether the whole body has arrived, where that is known."""
-        return isinstance(self._pieces, Body) and self._pieces.has_ended
+        return isinstance(self._stream, Body) and self._stream.has_ended
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises `UpstreamError` where it breaks off."""
-        with _network_errors_told():
-            async for data in self._pieces:
-                yield data
+    async def next_piece(self) -> bytes:
+        """What has arrived since the last piece, at least one byte; nothing at the end of the body.
+
+        Raises `UpstreamError` where the body breaks off.
+        """
+        try:
+            while True:
+                data = await anext(self._pieces)
+                if data:
+                    return data
+        except StopAsyncIteration:
+            return b""
+        except NETWORK_ERRORS as error:
+            raise to_error(error) from error
 
     async def read(self, limit: int = MAX_ERROR_BODY_BYTES) -> bytes:
         """The beginning of the body, for the body of an error; what a broken connection cut off is not missed."""
         body = bytearray()
-        with contextlib.suppress(httpx.HTTPError, TimeoutError):
+        with contextlib.suppress(UpstreamError, TimeoutError):
             async with asyncio.timeout(ERROR_BODY_TIMEOUT_S):
-                async for data in self._pieces:
+                while len(body) < limit and (data := await self.next_piece()):
                     body += data
-                    if len(body) >= limit:
-                        break
         return bytes(body[:limit])
+
+    async def drain(self) -> None:
+        """Read what is left of a body that is over for us, so that its connection can be used again."""
+        with contextlib.suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while await self.next_piece():
+                    pass
 
 
 def _by_name(headers: Headers) -> dict[str, str]:
@@ -137,25 +167,23 @@ class UpstreamClient:
     ) -> None:
         await self._http.aclose()
 
-    @asynccontextmanager
-    async def chat(self, endpoint: Endpoint, body: bytes, *, silence_s: float) -> AsyncIterator[UpstreamAnswer]:
+    async def chat(self, endpoint: Endpoint, body: bytes, *, silence_s: float) -> UpstreamAnswer:
         """Send a Chat Completions request; the answer may take `silence_s` seconds between any two bytes.
 
-        Leaving the context closes the connection unless the whole body was read.
+        Raises `UpstreamError` where there is no answer.
         """
-        with _network_errors_told():
-            length = b"Content-Length", b"%d" % len(body)
-            stream: httpx.AsyncByteStream
+        length = b"Content-Length", b"%d" % len(body)
+        stream: httpx.AsyncByteStream
+        try:
             if isinstance(self._direct, DirectTransport):
                 origin, head = _chat_head(endpoint)
                 data = [head, b"%s: %s\r\n\r\n" % length, body]
                 status, headers, stream = await self._direct.send(origin, data, CONNECT_TIMEOUT_S, silence_s)
             else:
                 status, headers, stream = await self._sent_by_httpx(_chat_request(endpoint), length, body, silence_s)
-        try:
-            yield UpstreamAnswer(status, headers, stream)
-        finally:
-            await stream.aclose()
+        except NETWORK_ERRORS as error:
+            raise to_error(error) from error
+        return UpstreamAnswer(status, headers, stream)
 
     async def _sent_by_httpx(
         self, like: httpx.Request, length: tuple[bytes, bytes], body: bytes, silence_s: float
@@ -176,32 +204,21 @@ class UpstreamClient:
     async def get_json(self, endpoint: Endpoint, path: str) -> tuple[int, Mapping[str, str], bytes, Any]:
         """GET a JSON document below the base URL: status, headers, body, and the value (None if it is not JSON)."""
         content = bytearray()
-        with _network_errors_told():
-            url, headers = f"{endpoint.base_url}{path}", endpoint.headers
+        url, headers = f"{endpoint.base_url}{path}", endpoint.headers
+        try:
             async with asyncio.timeout(LIST_TIMEOUT_S), self._http.stream("GET", url, headers=headers) as response:
                 async for data in response.aiter_bytes():
                     content += data
                     if len(content) > MAX_LIST_BYTES:
                         raise UpstreamError(f"The provider's answer to {path} is too long.")
+        except NETWORK_ERRORS as error:
+            raise to_error(error) from error
         try:
             value = loads(bytes(content))
         except InvalidJSON:
             value = None
         told = {name.lower(): text for name, text in response.headers.items()}
         return response.status_code, told, bytes(content), value
-
-
-class _network_errors_told:
-    """Turns httpx's exceptions into ours."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError | TimeoutError):
-            raise to_error(error) from error
 
 
 def to_error(error: Exception) -> UpstreamError | SettingsError:

@@ -19,6 +19,7 @@ HOLD_HEADERS_S = 5.0
 PING_INTERVAL_S = 10.0
 
 _PING = encode_event("ping", api.ping())
+_STREAM = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
 
 
 async def send_json(send: Send, value: JSON, *, status: int = 200, headers: Headers | None = None) -> None:
@@ -104,14 +105,15 @@ class WholeMessage:
 class EventStream:
     """A streamed answer. Its headers go out with the first events, or after `HOLD_HEADERS_S` with a ping.
 
-    `headers` is asked for when they go out: by then it is known which model answers. Writing from two tasks is safe.
+    `headers` is asked for when they go out: by then it is known which model answers. One task writes; another may ping.
     """
 
     def __init__(self, send: Send, headers: Callable[[], Headers]) -> None:
         self._send = send
         self._headers = headers
-        self._lock = asyncio.Lock()
         self._last_write = time.monotonic()
+        self._is_writing = False
+        self._pinging: asyncio.Future[None] | None = None
         self.has_started = False
         self.has_ended = False
 
@@ -120,31 +122,43 @@ class EventStream:
         return max(0.0, self._last_write + limit - time.monotonic())
 
     async def ping_if_silent(self) -> None:
-        if self.silence_left_s() <= 0:
-            await self._write(_PING)
+        if self.silence_left_s() > 0:
+            return
+        self._last_write = time.monotonic()
+        if self._is_writing:  # to a client that takes nothing
+            return
+        self._pinging = asyncio.get_running_loop().create_future()
+        try:
+            await self._write(_PING, more=True)
+        finally:
+            self._pinging.set_result(None)
+            self._pinging = None
 
     async def write(self, events: Sequence[JSON]) -> None:
         """Send events, all in one write."""
         if events:
-            await self._write(_encoded(events))
+            await self._write_alone(_encoded(events), more=True)
 
     async def end(self, events: Sequence[JSON] = ()) -> None:
         """Send the last events and end the body; clients wait for it after message_stop (claude-code-wire §5.8)."""
         self.has_ended = True
-        await self._write(_encoded(events), more=False)
+        await self._write_alone(_encoded(events), more=False)
 
-    async def _write(self, data: bytes, *, more: bool = True) -> None:
-        async with self._lock:
-            self._last_write = time.monotonic()
-            if not self.has_started:
-                self.has_started = True
-                headers = [
-                    (b"content-type", b"text/event-stream; charset=utf-8"),
-                    (b"cache-control", b"no-cache"),
-                    *self._headers(),
-                ]
-                await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+    async def _write_alone(self, data: bytes, *, more: bool) -> None:
+        if self._pinging is not None:
+            await self._pinging
+        self._is_writing = True
+        try:
+            await self._write(data, more=more)
+        finally:
+            self._is_writing = False
+
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        self._last_write = time.monotonic()
+        if not self.has_started:
+            self.has_started = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *self._headers()]})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
 
 def _encoded(events: Sequence[JSON]) -> bytes:

@@ -23,7 +23,6 @@ from ..wire.messages_api import JSON
 from ..wire.sse import EventTooLong
 from .question import Question
 from .state import ProxyState, endpoint_of
-from .waiting import drain
 
 # After the provider has said why it stopped only the usage can still come; some then leave the connection open.
 END_GRACE_S = 5.0
@@ -138,7 +137,8 @@ class Asking:
         async with self._memory.admission.slot(self._priority) as ticket:
             self.waited_s += ticket.waited_s
             silence_s = self.question.profile.silence_timeout_s
-            async with self._state.client.chat(endpoint_of(self._settings), sent, silence_s=silence_s) as answer:
+            client = self._state.client
+            async with await client.chat(endpoint_of(self._settings), sent, silence_s=silence_s) as answer:
                 limit = told_limit(answer.headers)
                 if limit is not None:
                     self._memory.admission.limit = limit
@@ -148,21 +148,27 @@ class Asking:
                 await self._translate(answer, write)
 
     async def _translate(self, answer: UpstreamAnswer, write: Write) -> None:
-        stream, chunks = self.stream, answer.chunks()
-        received = 0
+        stream = self.stream
+        received, grace_ends = 0, None
         try:
-            async with asyncio.timeout(None) as grace:
-                async for data in chunks:
-                    if self.first_byte_s is None:
-                        self.first_byte_s = time.monotonic() - self.began
-                    received += len(data)
-                    if received > MAX_ANSWER_BYTES:
-                        raise UpstreamError(f"{self.question.model} was speaking without end, and was cut off.")
-                    await write(stream.feed(data))
-                    if stream.is_over or stream.failure is not None:
-                        break
-                    if stream.has_finish and grace.when() is None:
-                        grace.reschedule(asyncio.get_running_loop().time() + END_GRACE_S)
+            while True:
+                if grace_ends is None:
+                    data = await answer.next_piece()
+                else:
+                    async with asyncio.timeout_at(grace_ends):
+                        data = await answer.next_piece()
+                if not data:
+                    break
+                if self.first_byte_s is None:
+                    self.first_byte_s = time.monotonic() - self.began
+                received += len(data)
+                if received > MAX_ANSWER_BYTES:
+                    raise UpstreamError(f"{self.question.model} was speaking without end, and was cut off.")
+                await write(stream.feed(data))
+                if stream.is_over or stream.failure is not None:
+                    break
+                if grace_ends is None and stream.has_finish:
+                    grace_ends = asyncio.get_running_loop().time() + END_GRACE_S
         except (TimeoutError, UpstreamError):
             if not stream.has_finish:
                 raise
@@ -175,7 +181,7 @@ class Asking:
                 raise self._judged(answer, error.encode())
             raise classify_stream_error(error, provider=self._settings.provider, model=self.question.model)
         if not answer.has_ended:
-            await drain(chunks)
+            await answer.drain()
 
     def _judged(self, answer: UpstreamAnswer, body: bytes) -> UpstreamError:
         return classify(

@@ -13,8 +13,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -126,45 +125,41 @@ class RecordingClient(UpstreamClient):
         super().__init__(transport)
         self._recorder = recorder
 
-    @asynccontextmanager
-    async def chat(self, endpoint: Endpoint, body: bytes, *, silence_s: float) -> AsyncIterator[UpstreamAnswer]:
-        async with super().chat(endpoint, body, silence_s=silence_s) as answer:
-            tape = Tape(body, answer.status, answer.headers)
-            try:
-                yield _TapedAnswer(answer, tape)
-            finally:
-                if answer.has_ended:  # nobody reads on when all that matters was said
-                    tape.ended = "whole"
-                self._recorder.keep(tape)
+    async def chat(self, endpoint: Endpoint, body: bytes, *, silence_s: float) -> UpstreamAnswer:
+        answer = await super().chat(endpoint, body, silence_s=silence_s)
+        return _TapedAnswer(answer, Tape(body, answer.status, answer.headers), self._recorder)
 
 
 class _TapedAnswer(UpstreamAnswer):
-    """An answer that is written down while it is read."""
+    """An answer that is written down while it is read, and kept when it is closed."""
 
-    def __init__(self, answer: UpstreamAnswer, tape: Tape) -> None:
+    def __init__(self, answer: UpstreamAnswer, tape: Tape, recorder: Recorder) -> None:
         self.status, self.headers = answer.status, answer.headers
         self._answer = answer
         self._tape = tape
+        self._recorder = recorder
 
     @property
     def has_ended(self) -> bool:
         return self._answer.has_ended
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def aclose(self) -> None:
+        if self.has_ended:  # nobody reads on when all that matters was said
+            self._tape.ended = "whole"
+        self._recorder.keep(self._tape)
+        await self._answer.aclose()
+
+    async def next_piece(self) -> bytes:
         try:
-            async for data in self._answer.chunks():
-                self._tape.add(data)
-                yield data
+            data = await self._answer.next_piece()
         except Exception:
             self._tape.ended = "broken off"
             raise
-        self._tape.ended = "whole"
-
-    async def read(self, *limit: int) -> bytes:
-        body = await self._answer.read(*limit)
-        self._tape.add(body)
-        self._tape.ended = "whole"
-        return body
+        if data:
+            self._tape.add(data)
+        else:
+            self._tape.ended = "whole"
+        return data
 
 
 _BINARY = getattr(os, "O_BINARY", 0)  # without it Windows would write each line end as two bytes

@@ -1,45 +1,69 @@
-"""Waiting for several things at once: the answer, the client's leaving, and the time for the next ping."""
+"""Waiting for the provider with an eye on the client: pings while nothing is said, and no work for one who has gone."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 
-from ..errors import UpstreamError
 from .answers import Output
 from .asgi import Receive
 from .body import ClientGone
 
-DRAIN_S = 1.0
+# Nobody is gone or waits for a ping before that; what is answered sooner need not pay for a watch.
+WATCH_FROM_S = 0.1
 
 
 async def until_client_is_gone(receive: Receive, work: Coroutine[None, None, str], out: Output) -> str:
-    """Run `work`, ping on `out` while it is silent, and cancel it at once when the client goes (`ClientGone`)."""
-    working = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(receive))
+    """Do `work`, ping on `out` while it is silent, and cancel it at once when the client goes (`ClientGone`)."""
+    watch = _Watch(receive, out)
     try:
-        while True:
-            done, _ = await asyncio.wait(
-                {working, gone}, timeout=out.silence_left_s(), return_when=asyncio.FIRST_COMPLETED
-            )
-            if working in done:
-                return working.result()
-            if gone in done:
-                if out.has_ended:  # servers tell the end of the answer as a disconnect
-                    return await working
-                raise ClientGone
-            await out.ping_if_silent()
+        return await work
+    except asyncio.CancelledError:
+        if watch.has_cancelled_alone():
+            raise ClientGone from None
+        raise
     finally:
-        for task in (working, gone):
-            task.cancel()
-        await asyncio.gather(working, gone, return_exceptions=True)
+        watch.end()
 
 
-async def drain(chunks: AsyncIterator[bytes]) -> None:
-    """Read what is left of a body that is over for us, so that its connection can be used again."""
-    with contextlib.suppress(TimeoutError, UpstreamError):
-        async with asyncio.timeout(DRAIN_S):
-            async for _ in chunks:
-                pass
+class _Watch:
+    """Looks after the client beside the current task, and cancels that one when the client goes."""
+
+    def __init__(self, receive: Receive, out: Output) -> None:
+        self._receive = receive
+        self._out = out
+        self._loop = asyncio.get_running_loop()
+        self._worker = asyncio.current_task()
+        self._has_cancelled = False
+        self._watching: asyncio.Task[None] | None = None
+        silence_left_s = out.silence_left_s()
+        begins_s = WATCH_FROM_S if silence_left_s is None else min(WATCH_FROM_S, silence_left_s)
+        self._timer = self._loop.call_later(begins_s, self._begin)
+
+    def has_cancelled_alone(self) -> bool:
+        """Whether the work was cancelled because the client has gone, and for no other reason."""
+        return self._has_cancelled and self._worker is not None and self._worker.uncancel() == 0
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _begin(self) -> None:
+        self._watching = self._loop.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        gone = self._loop.create_task(_disconnected(self._receive))
+        try:
+            with contextlib.suppress(OSError):  # some servers say at a write that the client has gone
+                while not gone.done():
+                    await asyncio.wait({gone}, timeout=self._out.silence_left_s())
+                    if not gone.done():
+                        await self._out.ping_if_silent()
+        finally:
+            gone.cancel()
+        # Servers tell the end of the answer as a disconnect as well.
+        if not self._out.has_ended and self._worker is not None:
+            self._has_cancelled = self._worker.cancel()
 
 
 async def _disconnected(receive: Receive) -> None:
