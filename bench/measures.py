@@ -9,16 +9,19 @@ import statistics
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
+from functools import cache
 
-from .bodies import BODY_SIZES, messages_request
+from .bodies import BODY_SIZES, conversation, messages_request
 from .load import Answer, Connection, connections, http_request, tell
-from .subjects import Running
+from .running import Running
 from .upstream import Say
 
 Figures = dict[str, float]
 
 PACE_PER_S = 100.0
 PACED_STREAMS = 16
+GROWN_CHUNKS = (1_000, 50_000)
+GROWN_TURNS = (20, 200)
 SMALL = messages_request(2_000)
 BODIES = {name: messages_request(size) for name, size in BODY_SIZES.items()}
 # A subject that is slow is asked for less, so that each gets about the same time.
@@ -113,17 +116,50 @@ async def _ask_until(deadline: float, connection: Connection) -> int:
     return count
 
 
+async def growth(bench: Bench, subject: Running) -> Figures:
+    """What a chunk costs in a long answer, as a ratio to a short one, and a byte late in a conversation, to early."""
+    figures: Figures = {}
+    async with connections(subject.port, 1) as (connection,):
+        for chunks in GROWN_CHUNKS:
+            await bench.say(Say(chunks))
+            cpu_s = subject.cpu_s()
+            for _ in range(GROWN_CHUNKS[-1] // chunks):
+                await connection.ask(SMALL)
+            figures[f"cpu_chunk_of_{chunks}"] = 1e6 * (subject.cpu_s() - cpu_s) / GROWN_CHUNKS[-1]
+        await bench.say(Say(1))
+        for turn in GROWN_TURNS:
+            sent, cpu_s, until = 0, subject.cpu_s(), time.perf_counter() + bench.seconds
+            while not sent or time.perf_counter() < until:
+                for request in _turns_until(turn):
+                    await connection.ask(request)
+                    sent += len(request)
+            figures[f"cpu_mb_turn_{turn}"] = 1e3 * (subject.cpu_s() - cpu_s) / (sent / 1e6)
+    for name, keys in {
+        "growth_chunks": [f"cpu_chunk_of_{chunks}" for chunks in GROWN_CHUNKS],
+        "growth_turns": [f"cpu_mb_turn_{turn}" for turn in GROWN_TURNS],
+    }.items():
+        early, late = (figures[key] for key in keys)
+        figures[name] = late / early
+    return figures
+
+
+@cache
+def _turns_until(turn: int) -> list[bytes]:
+    """The ten turns that end with this one: long enough for the clock of CPU, which ticks in hundredths of a second."""
+    return conversation(range(turn - 10, turn))
+
+
 async def memory(bench: Bench, subject: Running) -> Figures:
-    """Resident memory at rest, and with 128 streams open."""
+    """Resident memory at rest, and with streams open."""
     figures = {"memory_idle": subject.memory_mb()}
-    streams = 128
-    async with connections(subject.port, streams) as opened:
-        await bench.say(Say(20, 10.0))
-        asking = asyncio.gather(*(each.ask(SMALL) for each in opened))
-        await asyncio.sleep(1.2)
-        figures["memory_128"] = subject.memory_mb()
-        await asking
-    figures["memory_stream"] = 1e3 * (figures["memory_128"] - figures["memory_idle"]) / streams
+    for streams in (32, 128):
+        async with connections(subject.port, streams) as opened:
+            await bench.say(Say(20, 10.0))
+            asking = asyncio.gather(*(each.ask(SMALL) for each in opened))
+            await asyncio.sleep(1.2)
+            figures[f"memory_{streams}"] = subject.memory_mb()
+            await asking
+    figures["memory_stream"] = 1e3 * (figures["memory_128"] - figures["memory_idle"]) / 128
     return figures
 
 
@@ -139,6 +175,7 @@ MEASURES: dict[str, Measure] = {
     "first text": first_text,
     "small requests": small_requests,
     "paced": paced,
+    "growth": growth,
     **{f"saturated, {count} streams": _streams(count) for count in (1, 8, 32, 128)},
 }
 BRIEF = ("first text", "small requests", "paced", "saturated, 32 streams")

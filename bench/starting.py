@@ -1,22 +1,24 @@
-"""What happens before the first request: how long a subject takes to its first answer, and set-up's own times."""
+"""What happens before the first request: how long a subject takes to its first answer, and set-up's own times.
+
+All of it includes the interpreter's own start and all imports, with the bytecode that earlier runs have left: so it is
+for people from the second time on.
+"""
 
 import asyncio
-import contextlib
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+from .interpreter import ROOT, locked
 from .load import NotServed, connections
 from .measures import SMALL, Figures
-from .subjects import EINFRA, ROOT, Subject, end, environment, free_port, spawn, wait_for_port
+from .running import PATIENCE_S, Subject, end, environment, free_port, spawn, wait_for_port
+from .subjects import EINFRA
 from .upstream import HOST, MODEL
-
-CONFIGURE = (sys.executable, str(ROOT / EINFRA / "configure.py"))
 
 
 async def start(subject: Subject, upstream_port: int, folder: Path) -> Figures:
-    """Seconds from the spawn to the end of the first answer."""
+    """Seconds from the spawn to the end of the first answer. Raises `NotServed`."""
     folder.mkdir()  # noqa: ASYNC240
     port = free_port()
     plan = subject.plan(port, upstream_port, folder)
@@ -24,18 +26,20 @@ async def start(subject: Subject, upstream_port: int, folder: Path) -> Figures:
     process = spawn(plan, folder)
     try:
         wait_for_port(port, process, folder)
-        while True:  # some listen before they serve
-            with contextlib.suppress(NotServed, OSError):
+        while True:
+            try:
                 async with connections(port, 1) as (connection,):
                     await connection.ask(SMALL)
-                break
+                return {"start": time.perf_counter() - began}
+            except (NotServed, OSError):  # some listen before they serve
+                if time.perf_counter() > began + PATIENCE_S:
+                    raise
             await asyncio.sleep(0.01)
-        return {"start": time.perf_counter() - began}
     finally:
         end(process)
 
 
-def set_up(upstream_port: int, folder: Path) -> Figures:
+def set_up(python: Path, upstream_port: int, folder: Path) -> Figures:
     """Seconds that the verbs take which people wait for; set-up starts a proxy and waits until it is healthy."""
     folder.mkdir()
     verbs = {
@@ -52,7 +56,12 @@ def set_up(upstream_port: int, folder: Path) -> Figures:
     for verb, arguments in verbs.items():
         began = time.perf_counter()
         subprocess.run(  # noqa: S603
-            [*CONFIGURE, *arguments], cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True
+            [locked(python), ROOT / EINFRA / "configure.py", *arguments],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
         )
         figures[f"verb_{verb}"] = time.perf_counter() - began
     return figures
