@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from . import table
 from .interpreter import HERE, NotHere
 from .load import NotServed
-from .machine import Machine
+from .machine import Machine, Moment
 from .measures import BRIEF, MEASURES
 from .run import measure
 from .subjects import FLOOR, PEERS, bare, original, other_checkout, ours
@@ -33,7 +32,7 @@ def main() -> int:
     brief.add_argument("--record", action="store_true", help="in a minute: record the ratios for --check")
     flags = parser.parse_args()
     python, is_brief = flags.python, flags.check or flags.record
-    load_before = os.getloadavg()[0]
+    before = Moment.now()
     try:
         subjects = [ours(python)] if is_brief else [ours(python), FLOOR]
         subjects += [PEERS[name](python) for name in flags.peers]
@@ -52,7 +51,7 @@ def main() -> int:
     except (NotHere, NotServed) as failure:
         print(failure, file=sys.stderr)
         return 2
-    machine = Machine(python, load_before, os.getloadavg()[0])
+    machine = Machine(python, before, Moment.now())
     if flags.json:
         flags.json.write_text(json.dumps({"machine": machine.told(), "results": results}, indent=1) + "\n", "utf-8")
     if flags.record:

@@ -9,16 +9,18 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
+
 from .interpreter import ROOT, locked
 from .load import NotServed, connections
 from .measures import SMALL, Figures
-from .running import PATIENCE_S, Subject, end, environment, free_port, spawn, wait_for_port
+from .running import PATIENCE_S, Running, Subject, end, environment, free_port, spawn, wait_for_port
 from .subjects import EINFRA
 from .upstream import HOST, MODEL
 
 
 async def start(subject: Subject, upstream_port: int, folder: Path) -> Figures:
-    """Seconds from the spawn to the end of the first answer. Raises `NotServed`."""
+    """Seconds from the spawn to the end of the first answer, and those of CPU. Raises `NotServed`."""
     folder.mkdir()  # noqa: ASYNC240
     port = free_port()
     plan = subject.plan(port, upstream_port, folder)
@@ -30,7 +32,8 @@ async def start(subject: Subject, upstream_port: int, folder: Path) -> Figures:
             try:
                 async with connections(port, 1) as (connection,):
                     await connection.ask(SMALL)
-                return {"start": time.perf_counter() - began}
+                took_s = time.perf_counter() - began
+                return {"start": took_s, "cpu_start": Running(subject.name, port, psutil.Process(process.pid)).cpu_s()}
             except (NotServed, OSError):  # some listen before they serve
                 if time.perf_counter() > began + PATIENCE_S:
                     raise

@@ -64,6 +64,7 @@ ROWS = (
     Row("memory_128", "memory with 128 streams", "MB"),
     Row("memory_stream", "more memory per open stream", "kB", goal=Goal(150)),
     Row("start", "start to first answer", "s", goal=Goal(0.5)),
+    Row("cpu_start", "CPU from start to first answer", "s"),
     *(Row(f"verb_{verb}", f"configure.py {verb}", "s") for verb in ("help", "status", "setup", "stop")),
 )
 
