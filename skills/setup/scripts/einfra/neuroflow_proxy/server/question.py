@@ -62,11 +62,11 @@ class Question:
 
     def to_bytes(self) -> bytes:
         """The Chat Completions body."""
+        if self.max_tokens is None:
+            return self.request.as_json
         body = self.request.body
-        if self.max_tokens is not None:
-            key = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
-            body = {**body, key: self.max_tokens}
-        return dumps(body)
+        key = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
+        return dumps({**body, key: self.max_tokens})
 
     def context(self) -> ResponseContext:
         """What the answer has to know of all this."""

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .fields import a_string, missing, optional_object, optional_string
+from .fields import Path, a_string, missing, optional_object, optional_string
 
 PdfReader = Callable[[bytes], Sequence[str]]
 """Gives the text of each page. Raises `UnreadablePdf`."""
@@ -24,32 +24,32 @@ def no_pdf_reader(_data: bytes) -> Sequence[str]:
     raise UnreadablePdf("no PDF reader is installed beside the proxy")
 
 
-def document_text(block: dict[str, Any], path: str, read_pdf: PdfReader) -> str:
+def document_text(block: dict[str, Any], path: Path, read_pdf: PdfReader) -> str:
     """A `document` block whose source is not `content`, as text with its title."""
     source = optional_object(block, "source", path)
     if not source:
-        raise missing(f"{path}.source")
-    match a_string(source, "type", f"{path}.source"):
+        raise missing((path, "source"))
+    match a_string(source, "type", (path, "source")):
         case "text":
-            text = _shortened(a_string(source, "data", f"{path}.source"))
+            text = _shortened(a_string(source, "data", (path, "source")))
         case "base64":
-            text = _decoded(source, f"{path}.source", read_pdf)
+            text = _decoded(source, (path, "source"), read_pdf)
         case "url":
-            url = a_string(source, "url", f"{path}.source")
+            url = a_string(source, "url", (path, "source"))
             text = f"[document not loaded: {url} can be read with a tool that fetches pages]"
         case other:
             text = f"[document not loaded: a source of type {other[:40]} cannot be reached from here]"
     return heading(block, path) + text
 
 
-def heading(block: dict[str, Any], path: str) -> str:
+def heading(block: dict[str, Any], path: Path) -> str:
     """The lines above a document: its title and the words that came with it."""
     title = optional_string(block, "title", path)
     context = optional_string(block, "context", path)
     return "".join(f"{label}: {value}\n" for label, value in (("Document", title), ("Context", context)) if value)
 
 
-def _decoded(source: dict[str, Any], path: str, read_pdf: PdfReader) -> str:
+def _decoded(source: dict[str, Any], path: Path, read_pdf: PdfReader) -> str:
     media_type = a_string(source, "media_type", path)
     try:
         data = binascii.a2b_base64(a_string(source, "data", path))

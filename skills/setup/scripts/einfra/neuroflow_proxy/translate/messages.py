@@ -12,18 +12,25 @@ Each turn is translated by itself, and nothing that comes later changes it: the 
 request in its prefix cache.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..errors import RequestError
 from ..models.profiles import Profile, Replay
-from ..wire.codec import dumps_text
 from ..wire.web_search import RESULT_TYPE, words_of
 from .content import ContentReader, Image, Piece, as_content, as_text, block_type, server_tool_text
-from .fields import a_string, an_array, an_object, complaint, encodable, encodable_json, missing, refuse_depth
-from .texts import block_texts, joined
+from .fields import (
+    Path,
+    a_string,
+    an_array,
+    an_object,
+    complaint,
+    encodable_dumps,
+    missing,
+    note,
+    refusal,
+    refuse_depth,
+)
+from .texts import block_texts, is_blank, joined
 from .tool_ids import IdForge
 from .tools import upstream_name
 
@@ -52,14 +59,13 @@ class _Call(NamedTuple):
     name: str
 
 
-@dataclass(slots=True)
-class Conversation:
+class Conversation(NamedTuple):
     """The result of `read_conversation`."""
 
-    leading_system: list[str] = field(default_factory=list)
+    leading_system: list[str]
     """Texts of system messages that stood before everything else: part of the system prompt."""
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    known_ids: set[str] = field(default_factory=set)
+    messages: list[dict[str, Any]]
+    known_ids: set[str]
     """The client's ids of all tool calls."""
 
 
@@ -88,11 +94,11 @@ def read_conversation(
 class _Message(NamedTuple):
     role: str
     content: Any
-    path: str
+    path: Path
 
 
 def _turns(
-    body: dict[str, Any], leading_system: list[str], ignored: Counter[str]
+    body: dict[str, Any], leading_system: list[str], ignored: dict[str, int]
 ) -> Iterator[tuple[str, list[_Message]]]:
     """The turns of the conversation, without empty system messages; leading ones go to `leading_system`."""
     if "messages" not in body:
@@ -101,7 +107,7 @@ def _turns(
     turn_role = ""
     for message in _messages(body["messages"], ignored):
         if message.role == "system":
-            texts = block_texts(message.content, f"{message.path}.content")
+            texts = block_texts(message.content, (message.path, "content"))
             if not turn_role:
                 leading_system += texts
             if not turn_role or not texts:
@@ -114,43 +120,45 @@ def _turns(
         turn_role = role
         turn.append(message)
     if not turn:
-        raise RequestError("messages: at least one message is required")
+        raise refusal("messages", "at least one message is required")
     yield turn_role, turn
 
 
-def _messages(value: Any, ignored: Counter[str]) -> Iterator[_Message]:
+def _messages(value: Any, ignored: dict[str, int]) -> Iterator[_Message]:
     for index, item in enumerate(an_array(value, "messages")):
-        path = f"messages.{index}"
+        path = ("messages", index)
         message = an_object(item, path)
         role = a_string(message, "role", path)
         if role not in _ROLES:
-            raise RequestError(f"{path}.role: Input should be 'user', 'assistant' or 'system'")
+            raise refusal((path, "role"), "Input should be 'user', 'assistant' or 'system'")
         if "content" not in message:
-            raise missing(f"{path}.content")
-        if not message.keys() <= _KNOWN_FIELDS:
-            ignored.update(f"messages.{key[:60]}" for key in message.keys() - _KNOWN_FIELDS)
+            raise missing((path, "content"))
+        if not _KNOWN_FIELDS.issuperset(message):
+            note(ignored, [f"messages.{key[:60]}" for key in message.keys() - _KNOWN_FIELDS])
         yield _Message(role, message["content"], path)
 
 
-def _blocks(message: _Message) -> Iterator[tuple[dict[str, Any], str]]:
+def _blocks(message: _Message) -> Iterator[tuple[dict[str, Any], Path]]:
     """The content blocks of a message with their paths; a string is one block of text."""
-    path = f"{message.path}.content"
-    if isinstance(message.content, str):
-        yield {"type": "text", "text": message.content}, path
+    content, path = message.content, (message.path, "content")
+    if isinstance(content, str):
+        yield {"type": "text", "text": content}, path
         return
-    if not isinstance(message.content, list):
-        raise complaint(path, "a string or an array", message.content)
-    for index, item in enumerate(message.content):
-        yield an_object(item, f"{path}.{index}"), f"{path}.{index}"
+    if not isinstance(content, list):
+        raise complaint(path, "a string or an array", content)
+    for index, item in enumerate(content):
+        block_path = (path, index)
+        yield an_object(item, block_path), block_path
 
 
 class _Writer:
     def __init__(
         self, profile: Profile, replay: Replay, reasoning_required: bool, reader: ContentReader, search_name: str | None
     ) -> None:
-        self.conversation = Conversation()
+        self.conversation = Conversation([], [], set())
         self._profile = profile
-        self._replay = replay
+        self._replays_in_tags = replay is Replay.TAGS
+        self._reasoning_fields = _REASONING_FIELDS[replay]
         self._reasoning_required = reasoning_required
         self._reader = reader
         self._search_name = search_name
@@ -169,8 +177,7 @@ class _Writer:
             said: list[str] = []
             thought: list[str] = []
             for block, path in _blocks(message):
-                is_answered = all(call.client_id in found for call in self._unanswered)
-                if found and is_answered and block.get("type") != RESULT_TYPE:
+                if found and block.get("type") != RESULT_TYPE and self._are_answered_by(found):
                     # The model was asked anew with what was found, and has said the rest in another answer.
                     texts.append("".join(said))
                     reasoning.append("".join(thought))
@@ -188,9 +195,9 @@ class _Writer:
                     case "server_tool_use" if block.get("name") == self._search_name:
                         calls.append(self._tool_call(block, path))
                     case kind if kind == RESULT_TYPE and self._waits_for(block.get("tool_use_id")):
-                        found[a_string(block, "tool_use_id", path)] = encodable(words_of(block))
+                        found[a_string(block, "tool_use_id", path)] = words_of(block)
                     case _:
-                        said += filter(None, [server_tool_text(block, path)])
+                        said.append(server_tool_text(block, path) or "")
             # Blocks of one answer are one text that was cut at a call or a thought, so nothing stands between them.
             texts.append("".join(said))
             reasoning.append("".join(thought))
@@ -201,36 +208,41 @@ class _Writer:
     ) -> None:
         """Add one answer of the model's, and what server tools have answered to its calls."""
         self._add(self._assistant_message(joined(texts), joined(reasoning), calls))
+        if not found:
+            return
         for call in [call for call in self._unanswered if call.client_id in found]:
             self._unanswered.remove(call)
             self._add({"role": "tool", "tool_call_id": call.upstream_id, "content": found[call.client_id]})
 
+    def _are_answered_by(self, found: dict[str, str]) -> bool:
+        return all(call.client_id in found for call in self._unanswered)
+
     def _waits_for(self, client_id: Any) -> bool:
         return any(call.client_id == client_id for call in self._unanswered)
 
-    def _tool_call(self, block: dict[str, Any], path: str) -> dict[str, Any]:
+    def _tool_call(self, block: dict[str, Any], path: Path) -> dict[str, Any]:
         client_id = a_string(block, "id", path)
         name = upstream_name(a_string(block, "name", path))
         call = _Call(client_id, self._forge.id_for(client_id, name), name)
         self.conversation.known_ids.add(client_id)
         self._unanswered.append(call)
         arguments = block.get("input")
-        refuse_depth(arguments, f"{path}.input")
+        refuse_depth(arguments, (path, "input"))
         if not isinstance(arguments, dict):  # as the model wrote it, where that was no object; templates want one
             arguments = {} if arguments is None else {"input": arguments}
-        function = {"name": name, "arguments": dumps_text(encodable_json(arguments))}
+        function = {"name": name, "arguments": encodable_dumps(arguments)[1].decode()}
         return {"id": call.upstream_id, "type": "function", "function": function}
 
     def _assistant_message(self, text: str, reasoning: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
         if not reasoning and calls and self._reasoning_required:
             reasoning = NO_REASONING
-        if not text.strip():
+        if is_blank(text):
             text = "" if calls else EMPTY
-        if reasoning and self._replay is Replay.TAGS:
+        if reasoning and self._replays_in_tags:
             text = f"<think>\n{reasoning}\n</think>\n\n{text}"
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if reasoning:
-            message |= dict.fromkeys(_REASONING_FIELDS[self._replay], reasoning)
+            message |= dict.fromkeys(self._reasoning_fields, reasoning)
         if calls:
             message["tool_calls"] = calls
         return message
@@ -251,16 +263,16 @@ class _Writer:
         self._say(said)
 
     def _tool_result(
-        self, block: dict[str, Any], path: str, results: dict[str, list[list[Piece]]], said: list[Piece]
+        self, block: dict[str, Any], path: Path, results: dict[str, list[list[Piece]]], said: list[Piece]
     ) -> None:
         """Read one result into `results`, or into `said` if it answers no call of the turn before."""
         block_type(block, path, self._reader.ignored)
         client_id = a_string(block, "tool_use_id", path)
-        pieces = self._reader.pieces(block.get("content"), f"{path}.content")
+        pieces = self._reader.pieces(block.get("content"), (path, "content"))
         if block.get("is_error") is True:
             pieces = _marked_as_error(pieces)
         known = results.setdefault(client_id, [])
-        asked = sum(call.client_id == client_id for call in self._unanswered)
+        asked = [call.client_id for call in self._unanswered].count(client_id)
         if len(known) < asked:
             known.append(pieces)
         elif not asked:
@@ -287,9 +299,11 @@ class _Writer:
             # The user's words last, as Claude Code has it where it sends its reminders in the user's name.
             self._add({"role": "user", "content": as_content(sorted(said, key=_is_words)) or EMPTY})
             return
+        if not said and not self._shown:
+            return
         # A reminder belongs to the result: after a user message, templates forget the reasoning of the work under way.
-        result["content"] = joined([result["content"], *(str(piece) for piece in said if self._joins_result(piece))])
-        left = [*self._shown, *(piece for piece in said if not self._joins_result(piece))]
+        result["content"] = joined([result["content"], *[str(piece) for piece in said if self._joins_result(piece)]])
+        left = [*self._shown, *[piece for piece in said if not self._joins_result(piece)]]
         if left:
             if not self._profile.user_after_tool:
                 self._add({"role": "assistant", "content": SEEN})
@@ -317,8 +331,8 @@ def _is_words(piece: Piece) -> bool:
     """False of what Claude Code says in its own name, beside or among what the user says."""
     if isinstance(piece, Image):
         return True
-    stripped = piece.strip()
-    return not (stripped.startswith("<system-reminder>") and stripped.endswith("</system-reminder>"))
+    # The end is looked at only where the beginning is right: to strip a text is to copy it.
+    return not (piece.lstrip().startswith("<system-reminder>") and piece.rstrip().endswith("</system-reminder>"))
 
 
 def _marked_as_error(pieces: list[Piece]) -> list[Piece]:

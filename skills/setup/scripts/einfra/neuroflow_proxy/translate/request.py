@@ -5,17 +5,15 @@ change between two turns of a conversation (model, tools, messages so far) stand
 the bytes of the one before; all that may vary stands behind the messages.
 """
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import RequestError
 from ..models.learned import NOTHING_LEARNED, Learned
 from ..models.profiles import Profile, Replay
 from .content import ContentReader
 from .documents import PdfReader, no_pdf_reader
-from .fields import a_string, an_object
+from .fields import a_string, an_object, encodable, encodable_dumps, note
 from .messages import read_conversation
 from .policy import directive_for, words_for_refused
 from .sampling import max_tokens_for, response_format_fields, sampling_fields, stop_fields
@@ -43,11 +41,12 @@ _DROPPED_KNOWINGLY = frozenset(
 _KNOWN_FIELDS = _TRANSLATED | _DROPPED_KNOWINGLY
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(NamedTuple):
     """A request on its way to the provider, and what has to be remembered of it to translate the answer."""
 
     body: dict[str, Any]
+    as_json: bytes
+    """The same as it is sent."""
     client_model: str
     """The model that the client asked for; answers carry this name."""
     model: str
@@ -70,7 +69,7 @@ class ChatRequest:
     """The schema that the answer's text is to fulfil, or None."""
     thinks: bool
     """True if the model is expected to reason before it answers."""
-    ignored: Counter[str]
+    ignored: Mapping[str, int]
     """Fields of the request that nobody here knows, and how often each occurred."""
 
 
@@ -116,10 +115,10 @@ def _to_chat_request(
     read_pdf: PdfReader,
     token_factor: float,
 ) -> ChatRequest:
-    client_model = a_string(body, "model", "")
-    ignored: Counter[str] = Counter()
-    if not body.keys() <= _KNOWN_FIELDS:
-        ignored.update(key[:60] for key in body.keys() - _KNOWN_FIELDS)
+    client_model = encodable(a_string(body, "model", ""))
+    ignored: dict[str, int] = {}
+    if not _KNOWN_FIELDS.issuperset(body):
+        note(ignored, [key[:60] for key in body.keys() - _KNOWN_FIELDS])
     kind = request_kind(body) if kind is None else kind
     tools = read_tools(body, ignored, plain=learned.simple_schemas)
     choice = tool_choice_fields(body, tools)
@@ -158,8 +157,10 @@ def _to_chat_request(
     if limit is not None:
         made["max_completion_tokens" if "max_completion_tokens" in profile.params else "max_tokens"] = limit
     made |= {"stream": True, "stream_options": {"include_usage": True}}
+    made, as_json = encodable_dumps({key: value for key, value in made.items() if key in allowed})
     return ChatRequest(
-        body={key: value for key, value in made.items() if key in allowed},
+        body=made,
+        as_json=as_json,
         client_model=client_model,
         model=model,
         kind=kind,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ..errors import RequestError
 from ..models.learned import Learned
 from ..models.profiles import Profile
 from .fields import (
@@ -12,6 +11,7 @@ from .fields import (
     optional_integer,
     optional_number,
     optional_object,
+    refusal,
     refuse_depth,
     strings,
 )
@@ -47,7 +47,7 @@ def sampling_fields(body: dict[str, Any], profile: Profile) -> dict[str, Any]:
 
 def stop_fields(body: dict[str, Any], *, provider_stops: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
     """`stop` for the provider, and the stop sequences that are left for us to enforce."""
-    stops = list(dict.fromkeys(stop for stop in strings(body.get("stop_sequences"), "stop_sequences") if stop))
+    stops = list(dict.fromkeys([stop for stop in strings(body.get("stop_sequences"), "stop_sequences") if stop]))
     sent = stops[:MAX_STOPS] if provider_stops else []
     return ({"stop": sent} if sent else {}), tuple(stops[len(sent) :])
 
@@ -61,11 +61,11 @@ def response_format_fields(body: dict[str, Any]) -> dict[str, Any]:
     path = "output_config.format"
     kind = a_string(an_object(wanted, path), "type", path)
     if kind != "json_schema":
-        raise RequestError(f"{path}.type: Input should be 'json_schema'")
+        raise refusal((path, "type"), "Input should be 'json_schema'")
     if "schema" not in wanted:
-        raise missing(f"{path}.schema")
-    schema = an_object(wanted["schema"], f"{path}.schema")
-    refuse_depth(schema, f"{path}.schema")
+        raise missing((path, "schema"))
+    schema = an_object(wanted["schema"], (path, "schema"))
+    refuse_depth(schema, (path, "schema"))
     form: dict[str, Any] = {"name": "answer", "schema": acceptable(schema)}
     if is_strict(schema):
         form["strict"] = True

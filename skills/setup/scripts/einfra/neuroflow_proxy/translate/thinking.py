@@ -1,11 +1,10 @@
 """Reasoning: whether this request gets it, and the fields that say so to the provider."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..models.profiles import EFFORTS, Profile
-from .fields import a_string, objects, optional_integer, optional_object
+from .fields import a_string, optional_integer, optional_object
 from .special import RequestKind
 
 SMALL_LIMIT = 1_024
@@ -14,8 +13,7 @@ DEFAULT_EFFORT = "high"
 """The Messages API's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingPlan:
+class ThinkingPlan(NamedTuple):
     """What was decided for one request."""
 
     is_on: bool
@@ -63,10 +61,11 @@ def _is_wanted(body: dict[str, Any], profile: Profile, effort: str) -> bool:
 
 def _effort(body: dict[str, Any]) -> str:
     """The effort asked for: the last said within the conversation (wire page, section 2.2), else the request's own."""
-    configs = [body.get("output_config"), *(message.get("output_config") for message in objects(body.get("messages")))]
-    efforts = [str(config["effort"]) for config in objects(configs) if config.get("effort") in EFFORTS]
-    if efforts:
-        return efforts[-1]
+    messages = body.get("messages")
+    for holder in (*reversed(messages if isinstance(messages, list) else ()), body):
+        config = holder.get("output_config") if isinstance(holder, dict) else None
+        if isinstance(config, dict) and config.get("effort") in EFFORTS:
+            return str(config["effort"])
     budget = optional_integer(optional_object(body, "thinking", ""), "budget_tokens", "thinking", least=0)
     if budget is None:
         return DEFAULT_EFFORT

@@ -17,6 +17,7 @@ MESSAGE_TOKENS = 4
 _DIGITS = b"0123456789"
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BLANKS = b" \t\r"
+_ASCII = bytes(range(0x80))
 _LATIN_LEADS = bytes(range(0xC3, 0xCA))
 """First bytes of the letters with diacritics, in UTF-8. Each of them cuts a word in two."""
 _HIGH = bytes(range(0x80, 0x100))
@@ -65,9 +66,11 @@ def estimate_input_tokens(body: dict[str, Any], *, factor: float = 1.0) -> int:
             elif kind == "base64":  # the source of a document
                 tokens += len(str(value.get("data"))) / _BASE64_PER_PDF_TOKEN
             else:
-                pending += [item for key, item in value.items() if key not in _NOT_READ_BY_THE_MODEL]
-    short = "\n".join(text for text in texts if len(text) < _LONG)
-    long = "".join(text[::_STRIDE] for text in texts if len(text) >= _LONG)
+                for key, item in value.items():
+                    if key not in _NOT_READ_BY_THE_MODEL:
+                        (texts if isinstance(item, str) else pending).append(item)
+    short = "\n".join([text for text in texts if len(text) < _LONG])
+    long = "".join([text[::_STRIDE] for text in texts if len(text) >= _LONG])
     tokens += _text_tokens(short) + _STRIDE * _text_tokens(long)
     return max(1, round(tokens * factor))
 
@@ -85,10 +88,10 @@ def _text_tokens(text: str) -> float:
     data = text.encode("utf-8", "surrogatepass")
     high = 0.0
     if not text.isascii():
-        plain = data.translate(None, _HIGH)
-        leads = len(data) - len(data.translate(None, _LATIN_LEADS))
-        high = leads * _PER_LATIN_LEAD + (len(data) - len(plain) - 2 * leads) * _PER_HIGH_BYTE
-        data = plain
+        foreign = data.translate(None, _ASCII)
+        leads = len(foreign) - len(foreign.translate(None, _LATIN_LEADS))
+        high = leads * _PER_LATIN_LEAD + (len(foreign) - 2 * leads) * _PER_HIGH_BYTE
+        data = data.translate(None, _HIGH)
     without_letters = data.translate(None, _LETTERS)
     rest = without_letters.translate(None, _BLANKS)
     signs = rest.translate(None, _DIGITS)

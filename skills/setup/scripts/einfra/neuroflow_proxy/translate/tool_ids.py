@@ -18,14 +18,15 @@ class IdForge:
     """Makes the upstream id of each tool call of a conversation; to be asked once for each, in order."""
 
     def __init__(self, form: ToolIds) -> None:
-        self._form = form
+        self._is_numbered = form is ToolIds.KIMI
+        self._is_mistral = form is ToolIds.MISTRAL
         self._given: set[str] = set()
 
     def id_for(self, client_id: str, name: str) -> str:
         """The upstream id of the next call in the history; `name` is the tool's upstream name."""
-        if self._form is ToolIds.KIMI:
+        if self._is_numbered:
             made = f"functions.{name}:{len(self._given)}"
-        elif self._form is ToolIds.AS_THEY_CAME and _FIT_TO_PASS.fullmatch(client_id) and client_id not in self._given:
+        elif not self._is_mistral and _FIT_TO_PASS.fullmatch(client_id) and client_id not in self._given:
             made = client_id
         else:
             made = self._hashed(client_id)
@@ -36,7 +37,7 @@ class IdForge:
         attempt = 0
         while True:
             digest = sha256(f"{attempt}:{client_id}".encode("utf-8", "surrogatepass"))
-            made = _base62(digest.digest()) if self._form is ToolIds.MISTRAL else f"call_{digest.hexdigest()[:24]}"
+            made = _base62(digest.digest()) if self._is_mistral else f"call_{digest.hexdigest()[:24]}"
             if made not in self._given:
                 return made
             attempt += 1

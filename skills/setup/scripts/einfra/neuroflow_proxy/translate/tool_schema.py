@@ -8,9 +8,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from ..errors import RequestError
 from ..wire.codec import dumps, dumps_text, loads
-from .fields import MAX_DEPTH, encodable_json, is_too_deep
+from .fields import MAX_DEPTH, Path, encodable_json, is_too_deep, refusal
 
 _MEANINGLESS = frozenset({"$schema", "$id", "$comment", "$anchor"})
 """Of use to validators alone. Claude Code sends `$schema` with every tool."""
@@ -36,7 +35,7 @@ _HOLDS_SCHEMAS = frozenset({"items", "anyOf", "allOf", "oneOf", "prefixItems"})
 Keep = Callable[[str], bool]
 
 
-def to_parameters(schema: dict[str, Any], path: str, *, plain: bool = False) -> dict[str, Any]:
+def to_parameters(schema: dict[str, Any], path: Path, *, plain: bool = False) -> dict[str, Any]:
     """The `parameters` of a function: an object schema with `properties`. `plain` leaves only the simplest keywords.
 
     The result is shared with later requests and must not be changed. Raises `RequestError`.
@@ -44,7 +43,7 @@ def to_parameters(schema: dict[str, Any], path: str, *, plain: bool = False) -> 
     try:
         return _parameters(dumps(schema), plain)
     except _TooDeep as error:
-        raise RequestError(f"{path}: nested more than {MAX_DEPTH} levels deep") from error
+        raise refusal(path, f"nested more than {MAX_DEPTH} levels deep") from error
 
 
 def acceptable(schema: dict[str, Any], *, plain: bool = False) -> dict[str, Any]:

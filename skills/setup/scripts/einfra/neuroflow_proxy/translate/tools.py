@@ -1,22 +1,23 @@
 """Tools towards the provider: which ones, under which names, and what the model may or must do with them."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..errors import RequestError
 from ..wire.web_search import is_search_tool
 from .fields import (
+    Path,
     a_string,
     an_array,
     an_object,
+    note,
     objects,
     optional_integer,
     optional_object,
     optional_string,
+    refusal,
     strings,
 )
 from .tool_schema import to_parameters
@@ -35,6 +36,7 @@ _KNOWN_FIELDS = frozenset(
 )
 
 
+@lru_cache(maxsize=1_024)  # every call in the history names one of a few tools
 def upstream_name(name: str) -> str:
     """The name under which a tool is known upstream: itself, or a shortened and cleaned one that is always the same.
 
@@ -49,8 +51,7 @@ def upstream_name(name: str) -> str:
     return f"{cleaned[:55]}_{digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class SearchTool:
+class SearchTool(NamedTuple):
     """What the client has said of the server tool `web_search`."""
 
     name: str
@@ -60,8 +61,7 @@ class SearchTool:
     blocked_domains: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(NamedTuple):
     """The tools of one request."""
 
     functions: list[dict[str, Any]]
@@ -74,7 +74,7 @@ class Tools:
     """The server tool `web_search`, if the model may use it: the function in its place is ours to run."""
 
 
-def read_tools(body: dict[str, Any], ignored: Counter[str], *, plain: bool = False) -> Tools:
+def read_tools(body: dict[str, Any], ignored: dict[str, int], *, plain: bool = False) -> Tools:
     """Read `tools`. Server tools and Claude Code's placeholder are left out, and so are repetitions of a name.
 
     `plain` leaves only the simplest keywords in the schemas.
@@ -96,13 +96,13 @@ def read_tools(body: dict[str, Any], ignored: Counter[str], *, plain: bool = Fal
         if optional_string(tool, "type", path) not in (None, "custom"):
             continue
         schema = optional_object(tool, "input_schema", path)
-        if not tool.keys() <= _KNOWN_FIELDS:
-            ignored.update(f"tools.{key[:60]}" for key in tool.keys() - _KNOWN_FIELDS)
+        if not _KNOWN_FIELDS.issuperset(tool):
+            note(ignored, [f"tools.{key[:60]}" for key in tool.keys() - _KNOWN_FIELDS])
         function: dict[str, Any] = {"name": upstream}
         description = optional_string(tool, "description", path)
         if description:
             function["description"] = description
-        function["parameters"] = to_parameters(schema, f"{path}.input_schema", plain=plain)
+        function["parameters"] = to_parameters(schema, (path, "input_schema"), plain=plain)
         functions.append({"type": "function", "function": function})
         schemas[upstream] = schema
         names[upstream] = name
@@ -115,12 +115,12 @@ def read_search_tool(body: dict[str, Any]) -> SearchTool:
     return _search_tool(tool, a_string(tool, "name", "tools.0"), "tools.0")
 
 
-def _search_tool(tool: dict[str, Any], name: str, path: str) -> SearchTool:
+def _search_tool(tool: dict[str, Any], name: str, path: Path) -> SearchTool:
     return SearchTool(
         name=name,
         max_uses=optional_integer(tool, "max_uses", path, least=0),
-        allowed_domains=tuple(strings(tool.get("allowed_domains"), f"{path}.allowed_domains")),
-        blocked_domains=tuple(strings(tool.get("blocked_domains"), f"{path}.blocked_domains")),
+        allowed_domains=tuple(strings(tool.get("allowed_domains"), (path, "allowed_domains"))),
+        blocked_domains=tuple(strings(tool.get("blocked_domains"), (path, "blocked_domains"))),
     )
 
 
@@ -136,7 +136,7 @@ def _search_function(upstream: str, tool: dict[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _in_stable_order(body: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+def _in_stable_order(body: dict[str, Any]) -> list[tuple[dict[str, Any], Path]]:
     """The tools with their paths, those that were loaded in the course of the conversation last.
 
     Claude Code merges a tool that it has loaded into the others by name, which would move all that follow in the prompt
@@ -144,8 +144,10 @@ def _in_stable_order(body: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
     """
     value = body.get("tools")
     listed = [] if value is None else an_array(value, "tools")
-    tools = [(an_object(tool, f"tools.{index}"), f"tools.{index}") for index, tool in enumerate(listed)]
-    if not any(tool.get("defer_loading") is True for tool, _ in tools):
+    tools: list[tuple[dict[str, Any], Path]] = [
+        (an_object(tool, ("tools", index)), ("tools", index)) for index, tool in enumerate(listed)
+    ]
+    if not [tool for tool in listed if tool.get("defer_loading") is True]:
         return tools
     loaded = {name: position for position, name in reversed(list(enumerate(_loaded_tools(body.get("messages")), 1)))}
     return sorted(
@@ -181,7 +183,7 @@ def tool_choice_fields(body: dict[str, Any], tools: Tools) -> dict[str, Any]:
             if name in tools.names:  # else it names one that was left out
                 fields["tool_choice"] = {"type": "function", "function": {"name": name}}
         case _:
-            raise RequestError("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'")
+            raise refusal("tool_choice.type", "Input should be 'auto', 'any', 'tool' or 'none'")
     if choice.get("disable_parallel_tool_use") is True:
         fields["parallel_tool_calls"] = False
     return fields

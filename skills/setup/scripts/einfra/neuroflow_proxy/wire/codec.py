@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 from . import plain_json
 from .plain_json import InvalidJSON
 
-__all__ = ["InvalidJSON", "dumps", "dumps_text", "loads", "partial_reader"]
+__all__ = ["InvalidJSON", "dumps", "dumps_strictly", "dumps_text", "loads", "partial_reader"]
 
 try:
     import msgspec
@@ -78,6 +78,16 @@ def dumps(value: Any) -> bytes:
         except (UnicodeEncodeError, TypeError, RecursionError):
             pass  # the standard library writes what msgspec cannot, or says why it cannot either
     return plain_json.dumps(value)
+
+
+def dumps_strictly(value: Any) -> bytes:
+    """Like `dumps`, but raises `UnicodeEncodeError` where a string holds an unpaired surrogate."""
+    if msgspec is not None:
+        try:
+            return _encode(value)
+        except (TypeError, RecursionError):
+            pass  # as above
+    return plain_json.dumps_strictly(value)
 
 
 def dumps_text(value: Any) -> str:

@@ -26,11 +26,15 @@ def loads(data: bytes | str) -> Any:
 
 def dumps(value: Any) -> bytes:
     """Format as compact UTF-8 JSON, keys in the order in which they were inserted."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     try:
-        return text.encode()
+        return dumps_strictly(value)
     except UnicodeEncodeError:  # an unpaired surrogate: only its escape can stand in UTF-8
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def dumps_strictly(value: Any) -> bytes:
+    """Like `dumps`, but raises `UnicodeEncodeError` where a string holds an unpaired surrogate."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _refuse_constant(name: str) -> Any:
