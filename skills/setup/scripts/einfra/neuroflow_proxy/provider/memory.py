@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..models.learned import NOTHING_LEARNED, Learned
 from .admission import Admission
+from .client import Endpoint
 from .retry import RefusedBodies
 
 
@@ -15,6 +16,7 @@ from .retry import RefusedBodies
 class ProviderMemory:
     """One for each (base URL, key)."""
 
+    endpoint: Endpoint
     admission: Admission
     refused: RefusedBodies = field(default_factory=RefusedBodies)
     learned: dict[str, Learned] = field(default_factory=dict)
@@ -37,6 +39,8 @@ class ProviderMemory:
 
     def first_up(self, models: Sequence[str]) -> str:
         """The first model that is not known to be down; the first of all if they all are."""
+        if not self.down_until:
+            return models[0]
         now = self.clock()
         return next((model for model in models if self.down_until.get(model, 0.0) <= now), models[0])
 

@@ -129,7 +129,9 @@ class EventStream:
             return
         self._pinging = asyncio.get_running_loop().create_future()
         try:
-            await self._write(_PING, more=True)
+            if not self.has_started:
+                await self._begin()
+            await self._send({"type": "http.response.body", "body": _PING, "more_body": True})
         finally:
             self._pinging.set_result(None)
             self._pinging = None
@@ -137,28 +139,28 @@ class EventStream:
     async def write(self, events: Sequence[JSON]) -> None:
         """Send events, all in one write."""
         if events:
-            await self._write_alone(_encoded(events), more=True)
+            await self._write(_encoded(events), more=True)
 
     async def end(self, events: Sequence[JSON] = ()) -> None:
         """Send the last events and end the body; clients wait for it after message_stop (claude-code-wire §5.8)."""
         self.has_ended = True
-        await self._write_alone(_encoded(events), more=False)
+        await self._write(_encoded(events), more=False)
 
-    async def _write_alone(self, data: bytes, *, more: bool) -> None:
+    async def _write(self, data: bytes, *, more: bool) -> None:
         if self._pinging is not None:
             await self._pinging
         self._is_writing = True
+        self._last_write = time.monotonic()
         try:
-            await self._write(data, more=more)
+            if not self.has_started:
+                await self._begin()
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
         finally:
             self._is_writing = False
 
-    async def _write(self, data: bytes, *, more: bool) -> None:
-        self._last_write = time.monotonic()
-        if not self.has_started:
-            self.has_started = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *self._headers()]})
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+    async def _begin(self) -> None:
+        self.has_started = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *self._headers()]})
 
 
 def _encoded(events: Sequence[JSON]) -> bytes:

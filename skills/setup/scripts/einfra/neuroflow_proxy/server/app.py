@@ -85,7 +85,7 @@ class Endpoints:
     async def messages(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`POST /v1/messages`, streaming or not."""
         body, size = await read_json_object(receive)
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = dict(scope["headers"])  # whose names are in lower case, as ASGI wants it
         settings = self._state.settings.current()
         kind = request_kind(body)
         if kind is RequestKind.WEB_SEARCH:

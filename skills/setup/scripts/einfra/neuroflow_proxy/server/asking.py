@@ -22,7 +22,7 @@ from ..translate.special import RequestKind
 from ..wire.messages_api import JSON
 from ..wire.sse import EventTooLong
 from .question import Question
-from .state import ProxyState, endpoint_of
+from .state import ProxyState
 
 # After the provider has said why it stopped only the usage can still come; some then leave the connection open.
 END_GRACE_S = 5.0
@@ -60,10 +60,10 @@ class Asking:
     ) -> None:
         self._state = state
         self._settings = settings
-        self._memory = state.memory_of(settings)
+        self.memory = state.memory_of(settings)
         self._models = models
         self._priority = priority
-        self.question = self._put(body, self._memory.first_up(models), kind=kind)
+        self.question = self._put(body, self.memory.first_up(models), kind=kind)
         self.stream = ResponseStream(self.question.context())
         self.attempts = 0
         self.waited_s = 0.0
@@ -81,7 +81,7 @@ class Asking:
         began, waited_before_s = time.monotonic(), self.waited_s
         while True:
             sent = self.question.to_bytes()
-            known = self._memory.refused.find(sent)
+            known = self.memory.refused.find(sent)
             if known is not None:
                 raise known
             tries += 1
@@ -101,7 +101,7 @@ class Asking:
                 if delay_s is None:
                     other = self._fallback(error)
                     if other is None:
-                        self._memory.refused.remember(sent, error)
+                        self.memory.refused.remember(sent, error)
                         raise
                     self._turn_to(other)
                     tries = repairs = 0
@@ -125,7 +125,7 @@ class Asking:
             self._turn_to(self.question)
 
     def _put(self, body: JSON, model: str, *, kind: RequestKind | None = None) -> Question:
-        return Question.of(body, model, self._settings, self._memory, kind=kind)
+        return Question.of(body, model, self._settings, self.memory, kind=kind)
 
     def _turn_to(self, question: Question) -> None:
         """Forget what the provider has answered and expect the answer to `question`, as its model gives it."""
@@ -134,14 +134,14 @@ class Asking:
 
     async def _once(self, sent: bytes, write: Write) -> None:
         self.attempts += 1
-        async with self._memory.admission.slot(self._priority) as ticket:
+        async with self.memory.admission.slot(self._priority) as ticket:
             self.waited_s += ticket.waited_s
             silence_s = self.question.profile.silence_timeout_s
             client = self._state.client
-            async with await client.chat(endpoint_of(self._settings), sent, silence_s=silence_s) as answer:
+            async with await client.chat(self.memory.endpoint, sent, silence_s=silence_s) as answer:
                 limit = told_limit(answer.headers)
                 if limit is not None:
-                    self._memory.admission.limit = limit
+                    self.memory.admission.limit = limit
                 if answer.status != 200:
                     self._refusal = body = await answer.read()
                     raise self._judged(answer, body)
@@ -198,9 +198,9 @@ class Asking:
         if error.kind not in (Kind.INVALID_REQUEST, Kind.CONTEXT_TOO_LONG):
             return None
         asked = self.question
-        lesson = learn(self._refusal, asked.request.body, self._memory.learned_of(asked.model))
+        lesson = learn(self._refusal, asked.request.body, self.memory.learned_of(asked.model))
         if lesson is not None:
-            self._memory.learned[asked.model] = lesson
+            self.memory.learned[asked.model] = lesson
         fitting = None
         if isinstance(error, TooManyOutputTokens) and asked.max_tokens is None:
             fitting = error.fitting(asked.request.input_tokens)
@@ -216,7 +216,7 @@ class Asking:
         model = self.question.model
         if error.kind not in _MAY_FALL_BACK:
             return None
-        self._memory.note_down(model)
+        self.memory.note_down(model)
         rest = self._models[self._models.index(model) + 1 :]
         if not rest:
             return None

@@ -31,10 +31,10 @@ _log = logging.getLogger("neuroflow_proxy")
 
 
 class Exchange:
-    """Answers one Messages request. `body` and `headers` (lower case) are the client's; `kind` is the body's."""
+    """Answers one Messages request. `body` and `headers` (names in lower case) are the client's; `kind` is the body's."""
 
     def __init__(
-        self, state: ProxyState, settings: Settings, body: JSON, kind: RequestKind, headers: Mapping[str, str]
+        self, state: ProxyState, settings: Settings, body: JSON, kind: RequestKind, headers: Mapping[bytes, bytes]
     ) -> None:
         self._state = state
         self._settings = settings
@@ -129,8 +129,7 @@ class Exchange:
         )
         if usage is not None:
             counted = usage.input_tokens + usage.cache_read_input_tokens
-            memory = self._state.memory_of(self._settings)
-            memory.calibrate(asked.model, estimated=asked.request.input_tokens, counted=counted)
+            asking.memory.calibrate(asked.model, estimated=asked.request.input_tokens, counted=counted)
         _log.info(
             "model=%s asked=%s kind=%s stream=%s outcome=%s attempts=%d waited_s=%.3f first_byte_s=%s total_s=%.3f"
             " input=%s cached=%s output=%s",
@@ -159,10 +158,10 @@ def _heard_by(listener: MessageFold, write: Write) -> Write:
     return listened
 
 
-def priority_of(kind: RequestKind, headers: Mapping[str, str]) -> Priority:
+def priority_of(kind: RequestKind, headers: Mapping[bytes, bytes]) -> Priority:
     """The user's own turn goes before subagents and helpers (claude-code-wire §1.2 and §3 tell them apart)."""
-    request_class = headers.get("x-claude-code-request-class", "main")
+    request_class = headers.get(b"x-claude-code-request-class", b"main")
     is_turn = kind in (RequestKind.MAIN, RequestKind.COMPACTION, RequestKind.CLASSIFIER)
-    if is_turn and request_class == "main" and "x-claude-code-agent-id" not in headers:
+    if is_turn and request_class == b"main" and b"x-claude-code-agent-id" not in headers:
         return Priority.TURN
     return Priority.BACKGROUND

@@ -37,8 +37,8 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> ProxyError | None:
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        host = headers.get(b"host", "")
+        headers = dict(scope["headers"])  # whose names are in lower case, as ASGI wants it
+        host = headers.get(b"host", b"").decode("latin-1")
         if is_loopback(_address(scope.get("server"))) and not is_loopback(host_name(host)):
             return _forbidden(f"This proxy does not answer for the host {host[:100]!r}.", "Use http://127.0.0.1.")
         if scope["path"] in OPEN_PATHS:
@@ -46,7 +46,7 @@ class Guard:
         token = self._token()
         if token is not None:
             return None if has_token(headers, token) else _unauthorized()
-        if b"origin" in headers or headers.get(b"sec-fetch-site", "none") != "none":
+        if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") != b"none":
             return _forbidden("This proxy does not answer web pages.", "Set NEUROFLOW_PROXY_TOKEN to use it from one.")
         if not is_loopback(_address(scope.get("client"))) or not _PASSED_ON.isdisjoint(headers):
             return _forbidden(
@@ -55,13 +55,12 @@ class Guard:
         return None
 
 
-def has_token(headers: Mapping[bytes, str], token: str) -> bool:
+def has_token(headers: Mapping[bytes, bytes], token: str) -> bool:
     """Whether the request carries the token, as Bearer or x-api-key. Takes the same time for any wrong one."""
-    authorization = headers.get(b"authorization", "")
-    scheme, _, bearer = authorization.partition(" ")
-    offered = [headers.get(b"x-api-key", ""), bearer.strip() if scheme.lower() == "bearer" else ""]
-    matches = [hmac.compare_digest(value.encode(), token.encode()) for value in offered]
-    return any(matches)
+    scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
+    wanted = token.encode()
+    by_key = hmac.compare_digest(headers.get(b"x-api-key", b""), wanted)
+    return hmac.compare_digest(bearer.strip() if scheme.lower() == b"bearer" else b"", wanted) or by_key
 
 
 def host_name(host: str) -> str:

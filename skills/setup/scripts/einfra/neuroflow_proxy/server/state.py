@@ -29,7 +29,7 @@ class ProxyState:
         self.stats = Stats()
         self.ignored_fields: Counter[str] = Counter()
         self.model_list = ModelList(self._fetch_model_ids)
-        self._memories: dict[Endpoint, ProviderMemory] = {}
+        self._memories: dict[tuple[str, str], ProviderMemory] = {}
         self._started_at = time.monotonic()
 
     def health(self) -> JSON:
@@ -70,10 +70,10 @@ class ProxyState:
 
     def memory_of(self, settings: Settings) -> ProviderMemory:
         """What is remembered of the provider that the settings name."""
-        endpoint = endpoint_of(settings)
-        memory = self._memories.get(endpoint)
+        provider = settings.base_url, settings.api_key
+        memory = self._memories.get(provider)
         if memory is None:
-            memory = self._memories[endpoint] = ProviderMemory(Admission())
+            memory = self._memories[provider] = ProviderMemory(endpoint_of(settings), Admission())
         if settings.max_concurrent_requests is not None:
             memory.admission.limit = settings.max_concurrent_requests
         return memory

@@ -2,7 +2,9 @@
 
 import statistics
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..fragments import Usage
 from ..wire.messages_api import JSON
@@ -10,8 +12,7 @@ from ..wire.messages_api import JSON
 _SAMPLES = 200  # the newest; a median of these is what a person would call "now"
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """One request that has ended. Times are in seconds; `first_byte_s` is None if the provider never spoke."""
 
     outcome: str
@@ -23,7 +24,7 @@ class Served:
     waited_s: float
     first_byte_s: float | None
     total_s: float
-    mended: Counter[str]
+    mended: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class _Model:
     def add(self, served: Served) -> None:
         self.outcomes[served.outcome] += 1
         if served.mended:
-            self.mended += served.mended
+            self.mended.update(served.mended)
         self.retries += max(served.attempts - 1, 0)
         self.waited_s += served.waited_s
         if served.first_byte_s is not None:
@@ -82,7 +83,10 @@ class Stats:
         """Which model the user's last turn came to, and its outcome."""
 
     def record(self, model: str, served: Served) -> None:
-        self._models.setdefault(model, _Model()).add(served)
+        counted = self._models.get(model)
+        if counted is None:
+            counted = self._models[model] = _Model()
+        counted.add(served)
         if served.is_turn:
             self.last_turn = {"model": model, "outcome": served.outcome}
 
