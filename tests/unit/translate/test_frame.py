@@ -14,8 +14,8 @@ from tests.chunks import chunk, sse
 
 def frame_of(data: bytes) -> Frame | None:
     reader = ChunkReader()
-    piece = reader.prose(data)
-    return None if piece is None else Frame.around(data, piece, reader.prose)
+    piece = reader.plain_piece(data)
+    return None if piece is None else Frame.around(data, piece, reader.plain_piece)
 
 
 def events(*texts: str, field: str = "content") -> bytes:

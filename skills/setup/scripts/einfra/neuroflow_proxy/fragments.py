@@ -5,7 +5,6 @@
 A fragment is a piece, never a whole: texts are to be joined, and the pieces of a tool call belong together by `slot`.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -35,8 +34,7 @@ class ToolCall(NamedTuple):
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Token counts as the Messages API counts them: `input_tokens` holds no cached ones."""
 
     input_tokens: int = 0
@@ -58,4 +56,5 @@ class Failure(NamedTuple):
     error: Any
 
 
-Fragment = Reasoning | Text | ToolCall | Usage | Finish | Failure
+Piece = Reasoning | Text | ToolCall
+Fragment = Piece | Usage | Finish | Failure

@@ -50,7 +50,10 @@ class Harvest:
 
     def add_native(self, piece: ToolCall) -> None:
         if self._tools:
-            self._native.setdefault(piece.slot, _Native()).add(piece)
+            call = self._native.get(piece.slot)
+            if call is None:
+                call = self._native[piece.slot] = _Native()
+            call.add(piece)
 
     def add(self, channel: Channel, call: Call) -> None:
         self._found.append(_Found(channel, call))

@@ -14,13 +14,14 @@ _TAIL = 16
 class Prose:
     """Follows one channel's text."""
 
+    _fence = ""  # the run that opened the code block we are in
+    _inline = 0  # the length of the run that opened the code span we are in
+    _line: str | None = ""  # the line so far, as long as it may be the place for a fence
+    _is_quoted = False
+    _tail = ""
+
     def __init__(self) -> None:
         self._unread: list[str] = []
-        self._fence = ""  # the run that opened the code block we are in
-        self._inline = 0  # the length of the run that opened the code span we are in
-        self._line: str | None = ""  # the line so far, as long as it may be the place for a fence
-        self._is_quoted = False
-        self._tail = ""
 
     def add(self, text: str) -> None:
         self._unread.append(text)

@@ -11,12 +11,12 @@ proven to be one or not; what has not is text, byte for byte.
 Rescued calls leave with the finish, because only then it is known which of them the provider sent as well.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
-from ..fragments import Failure, Finish, Fragment, Reasoning, Text, ToolCall
+from ..fragments import Failure, Finish, Fragment, Piece, Reasoning, Text, ToolCall
 from . import marks, thoughts, tokens
 from .block import Block, Then
 from .harvest import Channel, Harvest
@@ -41,11 +41,18 @@ class Rescue:
     """One answer's filter.
 
     `tools` maps declared upstream names to the schemas of their parameters. `opens_in_thought` is for families whose
-    template writes the opening tag of the thought: the beginning is then held until its closing tag has come.
+    template writes the opening tag of the thought: the beginning is then held until its closing tag has come. What is
+    found is counted in `counts`, by name.
     """
 
-    def __init__(self, tools: Mapping[str, Value], *, opens_in_thought: bool = False) -> None:
-        self.counts: Counter[str] = Counter()
+    def __init__(
+        self,
+        tools: Mapping[str, Value],
+        *,
+        opens_in_thought: bool = False,
+        counts: defaultdict[str, int] | None = None,
+    ) -> None:
+        self.counts = defaultdict[str, int](int) if counts is None else counts
         self._tools = Toolbox(tools)
         self._marks = marks.ALL if tools else marks.WITHOUT_TOOLS
         self._out: list[Fragment] = []
@@ -76,48 +83,60 @@ class Rescue:
 
         self._harvest = Harvest(self._tools)
         self._slot = 0
-        self._flows = False  # nothing is held, and nothing but a mark can change what becomes of `_home`'s text
+        self._is_idle = False  # nothing is held
+        self._flows = False  # nor can anything but a mark change what becomes of `_home`'s text
 
     def feed(self, fragments: Sequence[Fragment]) -> list[Fragment]:
         """Take fragments; return those that can be passed on now."""
+        if self._is_idle and len(fragments) == 1 and isinstance(fragments[0], ToolCall):
+            self._harvest.add_native(fragments[0])
+            return [*fragments]
         if self._flows and {*map(type, fragments)} == {self._home}:
             text = "".join([fragment.text for fragment in fragments])  # type: ignore[union-attr]
-            if text and self._marks.has_none(text):
-                return self._let_flow(text)
+            channel = self.flows_into(self._home, text) if text else None
+            if channel is not None:
+                return [channel(text)]
         run: list[str] = []
-        channel: Channel = Text
+        field: Channel = Text
         for fragment in fragments:
             if isinstance(fragment, (Text, Reasoning)):
-                if run and type(fragment) is not channel:
-                    self._hear(channel, "".join(run))
+                if run and type(fragment) is not field:
+                    self._hear(field, "".join(run))
                     run.clear()
-                channel = type(fragment)
+                field = type(fragment)
                 run.append(fragment.text)
                 continue
             if run:
-                self._hear(channel, "".join(run))
+                self._hear(field, "".join(run))
                 run.clear()
             self._pass(fragment)
         if run:
-            self._hear(channel, "".join(run))
+            self._hear(field, "".join(run))
         taken = self._take()
+        self._is_idle = self._block is None and not (
+            self._held or self._gap or self._skips_line_ends or self._is_undecided
+        )
         self._flows = (
-            self._block is None
-            and not (self._held or self._gap or self._skips_line_ends or self._is_undecided)
-            and self._channel is self._home
-            and self._has_said[self._home]
-            and not self._is_beginning[self._home]
+            self._is_idle
+            and self._has_said[self._channel]
+            and not self._is_beginning[self._channel]
             and (self._home is Text or self._has_native_reasoning)
         )
         return taken
 
-    def _let_flow(self, text: str) -> list[Fragment]:
-        """What `_hear` and `_take` come to, as long as nothing is found."""
+    def flows_into(self, field: type[Piece], text: str) -> Channel | None:
+        """The channel into which this text of a field passes whole, as all does between two marks.
+
+        This is what `_hear` and `_take` come to as long as nothing is found. None, and nothing done, where only `feed`
+        can tell.
+        """
+        if not (self._flows and field is self._home and self._marks.has_none(text)):
+            return None
         self._research += _RESEARCH_FACTOR * len(text)
-        if self._home is Reasoning and not self._has_said[Text]:
+        if field is Reasoning and not self._has_said[Text]:
             self._native.write(text)
-        self._prose[self._home].add(text)
-        return [self._home(text)]
+        self._prose[self._channel].add(text)
+        return self._channel
 
     def finish(self) -> list[Fragment]:
         """There are no more fragments; return the rest."""
@@ -134,7 +153,7 @@ class Rescue:
             self._settle(was_cut=False)
             self._is_undecided = False
             self._harvest.add_native(fragment)
-        elif isinstance(fragment, Finish | Failure):
+        elif isinstance(fragment, (Finish, Failure)):
             self._settle(was_cut=isinstance(fragment, Failure) or fragment.reason in _CUT_SHORT)
             self._is_undecided = False
             self._release()
@@ -164,7 +183,7 @@ class Rescue:
                 return
             self._held = ""
             self._work(text, 0)
-        elif self._marks.has_none(text) and not (self._is_beginning[self._channel] or self._skips_line_ends):
+        elif self._marks.has_none(text) and not (self._skips_line_ends or self._may_begin_call(text)):
             self._say(text)
         else:
             self._work(text, 0)
@@ -237,6 +256,16 @@ class Rescue:
             if self._block is None:
                 start += len(mark)
         return start
+
+    def _may_begin_call(self, text: str) -> bool:
+        """Whether text without a mark may open a call: only where nothing but white space stands before it."""
+        if not self._is_beginning[self._channel]:
+            return False
+        first = text.lstrip()[:1]
+        if first and first in "{[":
+            return True
+        self._is_beginning[self._channel] = not first
+        return False
 
     def _search_beginning(self, text: str, start: int) -> int:
         """An answer may be nothing but a call, without any mark."""

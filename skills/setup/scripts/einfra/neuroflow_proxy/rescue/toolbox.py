@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from ..wire.codec import InvalidJSON, dumps_text, loads
@@ -25,8 +26,11 @@ class Toolbox:
 
     def __init__(self, tools: Mapping[str, Value]) -> None:
         self._schemas = tools
-        self._folded: dict[str, str] | None = None
-        self.longest_name = max(map(len, tools), default=0) + len("functions.") + 8
+
+    @cached_property
+    def longest_name(self) -> int:
+        """The most characters in which a model writes a declared name."""
+        return max(map(len, self._schemas), default=0) + len("functions.") + 8
 
     def __bool__(self) -> bool:
         return bool(self._schemas)
@@ -38,14 +42,14 @@ class Toolbox:
         for candidate in (said, bare, _COUNTER.sub("", bare)):
             if candidate in self._schemas:
                 return candidate
-            if candidate.casefold() in self._by_folded_name():
-                return self._by_folded_name()[candidate.casefold()]
+            if candidate.casefold() in self._by_folded_name:
+                return self._by_folded_name[candidate.casefold()]
         return None
 
     def may_become(self, said: str) -> bool:
         """Whether a declared name can still come of what was said so far."""
         bare = said.strip().casefold().removeprefix("functions.")
-        return "functions.".startswith(bare) or any(name.startswith(bare) for name in self._by_folded_name())
+        return "functions.".startswith(bare) or any(name.startswith(bare) for name in self._by_folded_name)
 
     def schema(self, name: str | None) -> Value:
         return self._schemas.get(name) if name is not None else None
@@ -82,7 +86,6 @@ class Toolbox:
             is_valid = False
         return Call(name, text, grammar) if is_valid else self.call(name, value, grammar)
 
+    @cached_property
     def _by_folded_name(self) -> dict[str, str]:
-        if self._folded is None:
-            self._folded = {name.casefold(): name for name in self._schemas}
-        return self._folded
+        return {name.casefold(): name for name in self._schemas}

@@ -9,26 +9,28 @@ import re
 from collections.abc import Callable
 from typing import Self
 
-from ..fragments import Reasoning, Text
+from ..fragments import Piece, ToolCall
 from ..wire.codec import InvalidJSON, dumps, loads
 
-Piece = Text | Reasoning
 Read = Callable[[bytes], Piece | None]
 
 # What ends a JSON string, is written with a backslash in one, or must not stand in one at all.
-_NOT_ITSELF = re.compile(rb'["\\\x00-\x1f]')
+_not_itself = re.compile(rb'["\\\x00-\x1f]').search
 _PROBE = "probe"
 
 
 class Frame:
-    """The frame of chunks that are a piece of `kind`."""
+    """The frame of chunks that are a piece like `like`, but for its text."""
 
-    def __init__(self, kind: type[Piece], before: bytes, after: bytes) -> None:
+    def __init__(self, like: Piece, before: bytes, after: bytes) -> None:
         """`before` and `after` are the chunk's bytes around its text, the quotes included."""
-        self.kind = kind
+        self.kind: type[Piece] = type(like)
+        self._like = like
         self._before = b"data: " + before
         self._after = after + b"\n\n"
         self._between = self._after + self._before
+        self._start, self._end = len(self._before), -len(self._after)
+        self._shortest = len(self._between)
 
     @classmethod
     def around(cls, chunk: bytes, piece: Piece, read: Read) -> Self | None:
@@ -37,24 +39,45 @@ class Frame:
         That it is the right place is proved by a probe: `read` must find it, if it is put there. JSON being what it is,
         any other string is then found there as well.
         """
-        text = dumps(piece.text)
+        if isinstance(piece, ToolCall) and (piece.id or piece.name or not piece.arguments):
+            return None  # the beginning of a call, which does not come again
+        text = dumps(piece.arguments if isinstance(piece, ToolCall) else piece.text)
         if chunk.count(text) != 1:
             return None
         start, _, end = chunk.partition(text)
         before, after = start + b'"', b'"' + end
-        if read(before + _PROBE.encode() + after) != type(piece)(_PROBE):
+        found = read(before + _PROBE.encode() + after)
+        if type(found) is not type(piece) or found != with_text(piece, _PROBE):
             return None
-        return cls(type(piece), before, after)
+        return cls(piece, before, after)
+
+    def piece_of(self, text: str) -> Piece:
+        """The piece that a chunk with this text is."""
+        return with_text(self._like, text)
 
     def text_in(self, data: bytes) -> str | None:
         """The text of whole events that hold such chunks and nothing else; None if there is anything else in `data`."""
-        if not (data.startswith(self._before) and data.endswith(self._after)):
+        if not (data.startswith(self._before) and data.endswith(self._after) and len(data) >= self._shortest):
             return None
-        pieces = data[len(self._before) : -len(self._after)].split(self._between)
+        text = data[self._start : self._end]
+        if not _not_itself(text):
+            # One event: in what is between two there are quotes.
+            try:
+                return text.decode()
+            except UnicodeDecodeError:
+                return None
+        pieces = text.split(self._between)
         text = b"".join(pieces)
-        if text.isascii() and not _NOT_ITSELF.search(text):
+        if text.isascii() and not _not_itself(text):
             return text.decode("ascii")
         try:
             return "".join([loads(b'"%s"' % piece) for piece in pieces])
         except InvalidJSON:
             return None
+
+
+def with_text(piece: Piece, text: str) -> Piece:
+    """The same piece of something with another text."""
+    if isinstance(piece, ToolCall):
+        return ToolCall(piece.slot, "", "", text)
+    return type(piece)(text)

@@ -5,13 +5,13 @@ of `delta`, as in an answer that was not streamed) is read as one large chunk, s
 here knows the client's side.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, TypedDict
 
-from ..fragments import Failure, Finish, Fragment, Reasoning, Text, ToolCall, Usage
-from ..wire.codec import dumps_text, partial_reader
+from ..fragments import Failure, Finish, Fragment, Piece, Reasoning, Text, ToolCall, Usage
+from ..wire.codec import dumps_text, loads, partial_reader
 from ..wire.json_extent import JSONExtent
 
 # Finish reasons with which a provider says that it broke off: DeepSeek, Zhipu, OpenRouter, SGLang.
@@ -31,13 +31,17 @@ class _Delta(TypedDict, total=False):
 class _Choice(TypedDict, total=False):
     index: Any
     delta: _Delta
+    message: Any
+    text: Any
     usage: Any
     error: Any
     finish_reason: Any
+    stop_reason: Any
+    matched_stop: Any
 
 
 class _Chunk(TypedDict, total=False):
-    """Of a chunk with choices, all that can make it say more than a piece of prose."""
+    """Of a chunk with choices, all that `ChunkReader` asks for."""
 
     choices: list[_Choice]
     usage: Any
@@ -46,7 +50,9 @@ class _Chunk(TypedDict, total=False):
 
 
 _read_chunk = partial_reader(_Chunk)
+_IN_DELTAS = frozenset(_Delta.__annotations__)
 _REASONING = frozenset({"reasoning_content", "reasoning"})
+_CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens")
 
 
 @dataclass(slots=True)
@@ -83,7 +89,9 @@ class ChunkReader:
             for choice in choices:
                 if isinstance(choice, dict) and self._is_ours(choice):
                     self._read_choice(choice, out)
-        self._read_usage(chunk.get("usage"), out)
+        usage = chunk.get("usage")
+        if usage:
+            self._read_usage(usage, out)
         groq = chunk.get("x_groq")
         if isinstance(groq, dict):
             self._read_usage(groq.get("usage"), out)
@@ -92,35 +100,31 @@ class ChunkReader:
             out.append(Failure(error))
         return out
 
-    def prose(self, data: bytes) -> Text | Reasoning | None:
-        """What `feed` would make of a chunk, where that is one piece of text or of reasoning, as in nearly all chunks.
+    def read(self, data: bytes) -> Sequence[Fragment]:
+        """Read one chunk's JSON, and of it no more than is needed. Raises `InvalidJSON`."""
+        chunk = _read_chunk(data)
+        if chunk is None or not chunk.get("choices"):
+            return self.feed(loads(data))
+        piece = self._plain_piece(chunk)
+        if piece is None:
+            return self.feed(chunk)
+        self._has_deltas = True
+        self.hear(piece)
+        return (piece,)
 
-        None, and nothing done, where it is not, or where only `feed` can tell.
+    def plain_piece(self, data: bytes) -> Piece | None:
+        """What `read` would make of a chunk now, where that is one piece of text, of reasoning, or of the arguments of
+        a call that is under way, as in nearly all chunks.
+
+        None where it is not, or where only `feed` can tell. Nothing is remembered.
         """
         chunk = _read_chunk(data)
-        if chunk is None or chunk.get("usage") or chunk.get("error") or chunk.get("x_groq"):
-            return None
-        choices = chunk.get("choices")
-        if not choices or len(choices) != 1:
-            return None
-        choice = choices[0]
-        if choice.get("finish_reason") or choice.get("usage") or choice.get("error") or not self._is_ours(choice):
-            return None
-        delta = choice.get("delta", {})
-        content = delta.pop("content", None)
-        others = [name for name, value in delta.items() if value]
-        piece: Text | Reasoning
-        if not others and content and isinstance(content, str):
-            piece = Text(content)
-        elif others and _REASONING.issuperset(others) and (content is None or content == ""):
-            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-            if not isinstance(reasoning, str):
-                return None
-            piece = Reasoning(reasoning)
-        else:
-            return None
-        self._has_deltas = True
-        return piece
+        return self._plain_piece(chunk) if chunk is not None and chunk.get("choices") else None
+
+    def hear(self, piece: Piece) -> None:
+        """Such a piece was read, here or by others."""
+        if isinstance(piece, ToolCall):
+            self._slots[piece.slot].extent.feed(piece.arguments)
 
     def finish(self) -> list[Fragment]:
         """The stream is over: arguments that came as growing objects are known now."""
@@ -129,6 +133,40 @@ class ChunkReader:
             for slot in self._slots
             if slot.object_arguments is not None
         ]
+
+    def _plain_piece(self, chunk: Mapping[str, Any]) -> Piece | None:
+        choices = chunk["choices"]
+        if len(choices) != 1 or chunk.get("usage") or chunk.get("error") or chunk.get("x_groq"):
+            return None
+        choice = choices[0]
+        if choice.get("finish_reason") or choice.get("usage") or choice.get("error") or not self._is_ours(choice):
+            return None
+        delta = choice.get("delta", {})
+        content = delta.get("content")
+        others = [name for name, value in delta.items() if value and name != "content"]
+        if not others:
+            return Text(content) if content and isinstance(content, str) else None
+        if content is not None and content != "":
+            return None
+        if others == ["tool_calls"]:
+            return self._plain_arguments(delta["tool_calls"])
+        if not _REASONING.issuperset(others):
+            return None
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        return Reasoning(reasoning) if isinstance(reasoning, str) else None
+
+    def _plain_arguments(self, calls: Any) -> ToolCall | None:
+        if not isinstance(calls, list) or len(calls) != 1 or not isinstance(calls[0], dict):
+            return None
+        call = calls[0]
+        function, call_id, index = call.get("function"), call.get("id"), call.get("index")
+        if not isinstance(function, dict) or function.get("name") or not isinstance(index, int):
+            return None
+        arguments = function.get("arguments")
+        if not arguments or not isinstance(arguments, str) or not (call_id is None or call_id == ""):
+            return None
+        slot = self._latest(index)
+        return None if slot is None else ToolCall(slot.number, "", "", arguments)
 
     def _is_ours(self, choice: dict[str, Any]) -> bool:
         """We ask for one choice; of several, the first that speaks is the answer."""
@@ -141,7 +179,7 @@ class ChunkReader:
 
     def _read_choice(self, choice: dict[str, Any], out: list[Fragment]) -> None:
         delta, message = choice.get("delta"), choice.get("message")
-        if isinstance(delta, dict) and delta:
+        if isinstance(delta, dict) and not _IN_DELTAS.isdisjoint(delta):
             self._read_delta(delta, out)
         elif isinstance(message, dict) and not self._has_deltas:
             # Only where no deltas came: some streams end with the whole message once more
@@ -149,7 +187,9 @@ class ChunkReader:
             self._read_delta(message, out)
         elif isinstance(choice.get("text"), str) and not self._has_deltas:
             self._text(choice["text"], out)
-        self._read_usage(choice.get("usage"), out)
+        usage = choice.get("usage")
+        if usage:
+            self._read_usage(usage, out)
         error = choice.get("error")
         reason = choice.get("finish_reason")
         if error:
@@ -236,18 +276,23 @@ class ChunkReader:
 
     def _slot(self, index: int | None, call_id: str, name: str) -> _Slot:
         """The call that this piece belongs to, found by (index, id); a new one where it begins a call."""
-        same_index = [slot for slot in self._slots if slot.index == index] if index is not None else []
         if call_id:
             for slot in reversed(self._slots):
                 if slot.id == call_id and (index is None or slot.index == index):
                     return slot
-        latest = same_index[-1] if same_index else None
+        latest = self._latest(index) if index is not None else None
         if latest is None and index is None and self._slots and not name and not call_id:
             latest = self._slots[-1]
         if latest is None or self._begins_a_call(latest, call_id, name):
             latest = _Slot(number=len(self._slots), index=index)
             self._slots.append(latest)
         return latest
+
+    def _latest(self, index: int) -> _Slot | None:
+        for slot in reversed(self._slots):
+            if slot.index == index:
+                return slot
+        return None
 
     @staticmethod
     def _begins_a_call(latest: _Slot, call_id: str, name: str) -> bool:
@@ -263,7 +308,7 @@ class ChunkReader:
         if not isinstance(raw, dict):
             return
         usage = to_usage(raw)
-        if usage == Usage():
+        if not any(usage):
             return
         if self._usage is not None:
             usage = merge_usage(self._usage, usage)
@@ -273,29 +318,18 @@ class ChunkReader:
 
 def to_usage(raw: Mapping[str, Any]) -> Usage:
     """Read a `usage` object. `prompt_tokens` includes the cached ones, whose place differs between providers."""
-    prompt_details = raw.get("prompt_tokens_details")
-    completion_details = raw.get("completion_tokens_details")
-    prompt_details = prompt_details if isinstance(prompt_details, dict) else {}
-    completion_details = completion_details if isinstance(completion_details, dict) else {}
-    prompt = _count(raw.get("prompt_tokens"))
-    completion = _count(raw.get("completion_tokens"))
-    total = _count(raw.get("total_tokens"))
-    if not completion and total > prompt > 0:
-        completion = total - prompt
-    cached = (
-        _count(prompt_details.get("cached_tokens"))
-        or _count(raw.get("prompt_cache_hit_tokens"))
-        or _count(raw.get("cached_tokens"))
-        or _count(raw.get("num_cached_tokens"))
-        or _count(raw.get("cache_read_input_tokens"))
-    )
+    prompt = _count(raw, "prompt_tokens")
+    completion = _count(raw, "completion_tokens")
+    if not completion and prompt:
+        completion = max(_count(raw, "total_tokens") - prompt, 0)
+    cached = _count(raw.get("prompt_tokens_details"), "cached_tokens")
+    if not cached:
+        for name in _CACHED:
+            if name in raw and (cached := _count(raw, name)):
+                break
     cached = min(cached, prompt)
-    return Usage(
-        input_tokens=prompt - cached,
-        output_tokens=completion,
-        cache_read_input_tokens=cached,
-        thinking_tokens=_count(completion_details.get("reasoning_tokens")) or _count(raw.get("reasoning_tokens")),
-    )
+    thinking = _count(raw.get("completion_tokens_details"), "reasoning_tokens") or _count(raw, "reasoning_tokens")
+    return Usage(prompt - cached, completion, cached, thinking)
 
 
 def merge_usage(earlier: Usage, later: Usage) -> Usage:
@@ -304,8 +338,8 @@ def merge_usage(earlier: Usage, later: Usage) -> Usage:
     source = later if has_input else earlier
     return Usage(
         input_tokens=source.input_tokens,
-        cache_read_input_tokens=source.cache_read_input_tokens,
         output_tokens=later.output_tokens or earlier.output_tokens,
+        cache_read_input_tokens=source.cache_read_input_tokens,
         thinking_tokens=later.thinking_tokens or earlier.thinking_tokens,
     )
 
@@ -327,10 +361,12 @@ def find_error(chunk: Mapping[str, Any], *, has_choices: bool) -> Any:
     return None
 
 
-def _count(value: object) -> int:
-    if value is None:
+def _count(counts: object, name: str) -> int:
+    """A count in an object of them; 0 where there is none."""
+    value = counts.get(name) if isinstance(counts, dict) else None
+    if value is None or not isinstance(value, (int, float)) or not isfinite(value):
         return 0
-    return max(int(value), 0) if isinstance(value, (int, float)) and isfinite(value) else 0
+    return max(int(value), 0)
 
 
 def _stop_sequence(choice: Mapping[str, Any]) -> str | None:

@@ -7,10 +7,10 @@ A failure that the provider reports inside the stream stands in `failure`, uncla
 what it is, and calls `fail`.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ..fragments import Failure, Finish, Fragment, Reasoning, Text, ToolCall, Usage
 from ..rescue.stage import Rescue
@@ -33,8 +33,10 @@ _MOST_FRAMES = 16
 _REFUSAL = frozenset({"content_filter", "sensitive", "refusal", "safety", "SAFETY"})
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseContext:
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class ResponseContext(NamedTuple):
     """What an answer has to know of its request.
 
     `schemas` and `names` are by the tool names that were sent upstream; `known_ids` are the tool ids of the history.
@@ -45,8 +47,8 @@ class ResponseContext:
     model: str
     mint_tool_use_id: Callable[[], str]
     input_tokens: int = 0
-    schemas: Mapping[str, JSON] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
+    schemas: Mapping[str, JSON] = _NOTHING
+    names: Mapping[str, str] = _NOTHING
     known_ids: Collection[str] = ()
     stop_sequences: Sequence[str] = ()
     server_tools: Collection[str] = ()
@@ -64,14 +66,15 @@ class ResponseStream:
         self._emitter = MessageEmitter(
             message_id=context.message_id, model=context.model, input_tokens=context.input_tokens
         )
-        self._counts: Counter[str] = Counter()
+        self.counts = defaultdict[str, int](int)
+        """How often what was found and mended in the answer, by name."""
         self.usage: Usage | None = None
         self._sequencer = BlockSequencer(
             self._emitter,
             schemas=context.schemas,
             names=ToolNames(context.names),
             ids=ToolUseIds(context.known_ids, context.mint_tool_use_id),
-            counts=self._counts,
+            counts=self.counts,
             server_tools=context.server_tools,
         )
         self.searches: int | None = 0 if context.server_tools else None
@@ -86,7 +89,6 @@ class ResponseStream:
 
         What names the answer to the client (id, model, the count in message_start) stays as it was.
         """
-        self._counts += self._rescue.counts
         if self.unmet_form:
             self._unmet_before = self._unmet_before or self.unmet_form
         self._context = context
@@ -98,9 +100,11 @@ class ResponseStream:
         self._frame: Frame | None = None
         self._frames_left = _MOST_FRAMES
         self._reader = ChunkReader()
-        self._rescue = Rescue(self._context.schemas, opens_in_thought=self._context.opens_in_thought)
-        self._form = None if self._context.form is None else FormText(self._context.form)
-        self._stops = StopSequences(self._context.stop_sequences)
+        context = self._context
+        self._rescue = Rescue(context.schemas, opens_in_thought=context.opens_in_thought, counts=self.counts)
+        self._form = None if context.form is None else FormText(context.form)
+        self._stops = StopSequences(context.stop_sequences)
+        self._text_is_watched = self._form is not None or bool(self._stops)
         self._body: bytearray | None = None  # the answer so far, where it is no event stream
         self._sniffed = False
         self._head = b""
@@ -109,14 +113,9 @@ class ResponseStream:
         self.failure: Failure | None = None
         """The error object that the provider sent in place of the rest, if it did."""
 
-    @property
-    def counts(self) -> Counter[str]:
-        """How often what was found and mended in the answer, by name."""
-        return self._counts + self._rescue.counts
-
     def count(self, event: str) -> None:
         """Count something that happened to this answer."""
-        self._counts[event] += 1
+        self.counts[event] += 1
 
     @property
     def is_over(self) -> bool:
@@ -166,7 +165,7 @@ class ResponseStream:
 
     def feed(self, data: bytes) -> list[JSON]:
         """Bytes of the provider's answer; returns the events that they make."""
-        if self.is_over or self.failure is not None:
+        if self._done or self._emitter.has_ended or self.failure is not None:
             return []
         if not self._sniffed:
             data = self._sniff(data)
@@ -185,12 +184,14 @@ class ResponseStream:
             self._body = bytearray(self._head)
         if self._body is not None:
             self._read_body(bytes(self._body))
-        else:
+        elif not self._done:
             self._read_events(self._decoder.finish())
         if self.failure is None and not (self._done or self._finish is not None):
             self.failure = _CUT_OFF
         if self.failure is None:
-            self._pass_on(self._rescue.feed(self._reader.finish()))
+            late = self._reader.finish()
+            if late:
+                self._pass_on(self._rescue.feed(late))
             self._pass_on(self._rescue.finish())
             if self._form is None:
                 self._release_held_text()
@@ -262,6 +263,9 @@ class ResponseStream:
 
     def _sniff(self, data: bytes) -> bytes:
         """Tell an event stream from a JSON body or a page of HTML by its first byte; content types lie."""
+        if not self._head and data.startswith(b"data:"):
+            self._sniffed = True
+            return data
         self._head += data
         start = self._head.removeprefix(b"\xef\xbb\xbf").lstrip()
         if not start:
@@ -285,75 +289,88 @@ class ResponseStream:
 
     def _read_events(self, events: Sequence[Event]) -> None:
         """Read what arrived together, and pass it on together: what came in one read leaves in one piece."""
+        if not events:
+            return
         fragments: list[Fragment] = []
+        last: Sequence[Fragment] = ()
         for event in events:
             if self._done:
                 break
-            if event.data == b"[DONE]":
-                self._done = True
-                break
-            prose = self._reader.prose(event.data) if event.name != "error" else None
-            if prose is None:
-                fragments += self._read_event(event)
-                continue
-            fragments.append(prose)
-            if self._frames_left and event is events[-1]:
-                self._frames_left -= 1
-                self._frame = Frame.around(event.data, prose, self._reader.prose)
+            last = self._read_event(event)
+            fragments += last
+        self._frame = None
+        if self._frames_left and len(last) == 1 and isinstance(last[0], (Text, Reasoning, ToolCall)):
+            self._frames_left -= 1
+            self._frame = Frame.around(events[-1].data, last[0], self._reader.plain_piece)
         if fragments:
             self._pass_on(self._rescue.feed(fragments))
 
     def _is_read_by_frame(self, data: bytes) -> bool:
         """Read chunks that are like the last one but for their text, if these are such and nothing else."""
-        if self._frame is None or not self._decoder.is_between_events:
+        frame = self._frame
+        if frame is None or not self._decoder.is_between_events:
             return False
-        text = self._frame.text_in(data)
+        text = frame.text_in(data)
         if text is None:
             return False
         self._frames_left = _MOST_FRAMES
-        self._pass_on(self._rescue.feed((self._frame.kind(text),)))
+        if not text:
+            return True
+        channel = None if self._text_is_watched else self._rescue.flows_into(frame.kind, text)
+        if channel is Text:
+            self._sequencer.text(text)
+        elif channel is Reasoning:
+            self._sequencer.reasoning(text)
+        else:
+            piece = frame.piece_of(text)
+            self._reader.hear(piece)
+            self._pass_on(self._rescue.feed((piece,)))
         return True
 
     def _read_event(self, event: Event) -> Sequence[Fragment]:
-        if event.data.strip() == b"[DONE]":
+        data = event.data
+        if data.strip() == b"[DONE]":
             self._done = True
             return ()
         try:
-            chunk: Any = loads(event.data)
+            return self._reader.read(data) if event.name != "error" else (Failure(loads(data)),)
         except InvalidJSON:
-            return (_BAD_CHUNK,) if event.data.lstrip().startswith(b"{") else ()  # else a keep-alive in words
-        return (Failure(chunk),) if event.name == "error" else self._reader.feed(chunk)
+            return (_BAD_CHUNK,) if data.lstrip().startswith(b"{") else ()  # else a keep-alive in words
 
     def _pass_on(self, fragments: Sequence[Fragment]) -> None:
         for fragment in fragments:
-            match fragment:
-                case Text(text):
-                    if self._form is not None:
-                        self._form.feed(text)
-                        continue
-                    passed = self._stops.feed(text)
-                    if passed:
-                        self._sequencer.text(passed)
-                    if self._stops.matched is not None:
-                        self._done = True
-                case Reasoning(text):
-                    self._sequencer.reasoning(text)
-                case ToolCall():
-                    self._release_held_text()
-                    self._sequencer.tool_call(fragment)
-                case Usage():
-                    self.usage = fragment
-                case Finish():
-                    self._finish = fragment
-                case Failure():
-                    # After the finish the answer is whole: OpenRouter says "length", and then that it ended badly
-                    # (recording openrouter-minimax-m2-free-reasoning-stream-length).
-                    if self._finish is None:
-                        self.failure = fragment
-                        return
-                    self.count("errors_after_finish")
+            if isinstance(fragment, Text):
+                self._say(fragment.text)
+            elif isinstance(fragment, Reasoning):
+                self._sequencer.reasoning(fragment.text)
+            elif isinstance(fragment, ToolCall):
+                self._release_held_text()
+                self._sequencer.tool_call(fragment)
+            elif isinstance(fragment, Usage):
+                self.usage = fragment
+            elif isinstance(fragment, Finish):
+                self._finish = fragment
+            elif self._finish is None:
+                self.failure = fragment
+                return
+            else:
+                # After the finish the answer is whole: OpenRouter says "length", and then that it ended badly
+                # (recording openrouter-minimax-m2-free-reasoning-stream-length).
+                self.count("errors_after_finish")
+
+    def _say(self, text: str) -> None:
+        if self._form is not None:
+            self._form.feed(text)
+            return
+        passed = self._stops.feed(text)
+        if passed:
+            self._sequencer.text(passed)
+        if self._stops.matched is not None:
+            self._done = True
 
     def _release_held_text(self) -> None:
+        if not self._text_is_watched:
+            return
         held = self._stops.feed(self._take_form()) + self._stops.finish()
         if held:
             self._sequencer.text(held)

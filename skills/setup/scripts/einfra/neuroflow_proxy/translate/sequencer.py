@@ -5,9 +5,10 @@ arrives, the others are held until it is their turn. A tool call's turn is over 
 object and something else has begun, or when the answer ends.
 """
 
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..fragments import ToolCall
 from ..rescue.arguments import ArgumentsStream
@@ -25,11 +26,11 @@ class _Prose:
     """A run of text or of reasoning."""
 
     is_done = True
+    is_shown = False
 
     def __init__(self, emitter: MessageEmitter, *, is_text: bool) -> None:
         self.is_text = is_text
         self._emitter = emitter
-        self.is_shown = False
         self._pieces: list[str] = []
 
     def add(self, piece: str) -> None:
@@ -115,7 +116,8 @@ class _Call:
                 return
             arguments = ArgumentsStream(self._owner.schema_of(self._name))
         self._pieces.append(arguments.finish(cut_off=cut_off and not self._whole))
-        self._owner.counts["repaired_arguments"] += arguments.repaired
+        if arguments.repaired:
+            self._owner.counts["repaired_arguments"] += 1
         self.flush()
         self._open()
         self._owner.emitter.close()
@@ -148,7 +150,7 @@ class BlockSequencer:
         schemas: Mapping[str, JSON],
         names: ToolNames,
         ids: ToolUseIds,
-        counts: Counter[str],
+        counts: defaultdict[str, int],
         server_tools: Collection[str] = (),
     ) -> None:
         self.emitter = emitter
@@ -162,7 +164,7 @@ class BlockSequencer:
         self.amount_said = 0
         self.text_tail = ""
         """The end of what has been said so far, long enough to see how it ends."""
-        self._schemas = {names.resolve(name): schema for name, schema in schemas.items()}
+        self._schemas = schemas
         self._queue: deque[_Prose | _Call] = deque()
         self._prose: _Prose | None = None  # the run that may still grow: the last block, unless that is a call
         self._calls: dict[int, _Call] = {}
@@ -184,7 +186,11 @@ class BlockSequencer:
         return bool(self._calls)
 
     def schema_of(self, name: str) -> JSON | None:
-        return self._schemas.get(self.names.resolve(name))
+        return self._schemas_by_client_name.get(self.names.resolve(name))
+
+    @cached_property
+    def _schemas_by_client_name(self) -> dict[str, JSON]:
+        return {self.names.resolve(name): schema for name, schema in self._schemas.items()}
 
     def text(self, piece: str) -> None:
         if self._prose is None or not self._prose.is_text:
@@ -258,12 +264,14 @@ class BlockSequencer:
         self._queue.append(self._prose)
 
     def _grow(self, piece: str) -> None:
-        if self._prose is not None:
-            self._prose.add(piece)
-            if len(self._queue) == 1:
-                self._prose.flush()
-            else:
-                self._advance()
+        prose = self._prose
+        if prose is None:
+            return
+        if prose.is_shown:  # and so the only one
+            self.emitter.delta(piece)
+        else:
+            prose.add(piece)
+            self._advance()
 
     def _advance(self) -> None:
         while len(self._queue) > 1 and self._queue[0].is_done:

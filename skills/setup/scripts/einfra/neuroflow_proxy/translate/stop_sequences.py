@@ -8,10 +8,13 @@ class StopSequences:
 
     def __init__(self, sequences: Sequence[str]) -> None:
         self._sequences = [sequence for sequence in sequences if sequence]
-        self._longest = max(map(len, self._sequences), default=0)
         self._held = ""
         self.matched: str | None = None
         """The stop sequence that was found, if one was."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._sequences)
 
     def feed(self, text: str) -> str:
         """The part of the text that is certainly before any stop sequence."""
@@ -35,7 +38,8 @@ class StopSequences:
         return held
 
     def _possible_beginning(self, text: str) -> int:
-        for length in range(min(self._longest - 1, len(text)), 0, -1):
+        longest = max(map(len, self._sequences))
+        for length in range(min(longest - 1, len(text)), 0, -1):
             tail = text[len(text) - length :]
             if any(sequence.startswith(tail) for sequence in self._sequences):
                 return length

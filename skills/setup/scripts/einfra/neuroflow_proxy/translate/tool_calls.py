@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 
 # Anthropic's form of a tool_use id. Kimi's `functions.Bash:0` is outside of it.
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -12,8 +13,11 @@ class ToolNames:
 
     def __init__(self, names: Mapping[str, str]) -> None:
         """`names` maps each name that was sent upstream to the client's."""
-        self._exact = dict(names)
-        self._folded = {name.casefold(): client for name, client in names.items()}
+        self._exact = names
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {name.casefold(): client for name, client in self._exact.items()}
 
     def knows(self, name: str) -> bool:
         return self.find(name) is not None
@@ -44,12 +48,13 @@ class ToolUseIds:
     """
 
     def __init__(self, known: Collection[str], mint: Callable[[], str]) -> None:
-        self._taken = set(known)
+        self._known = known
+        self._taken: set[str] = set()
         self._mint = mint
 
     def choose(self, provider_id: str) -> str:
         chosen = provider_id
-        while chosen in self._taken or not _SAFE_ID.match(chosen):
+        while chosen in self._taken or chosen in self._known or not _SAFE_ID.match(chosen):
             chosen = self._mint()
         self._taken.add(chosen)
         return chosen

@@ -1,4 +1,7 @@
-"""Where a JSON object or array ends, found while its text arrives in pieces, without parsing it."""
+"""Where a JSON object or array ends, found while its text arrives in pieces, without parsing it.
+
+Text is only looked at when somebody asks, which few providers give a reason for.
+"""
 
 import re
 
@@ -10,6 +13,7 @@ class JSONExtent:
     """Follows brackets and strings. Says nothing about whether the text between them is valid."""
 
     def __init__(self) -> None:
+        self._unread: list[str] = []
         self._depth = 0
         self._in_string = False
         self._escaped = False
@@ -18,16 +22,22 @@ class JSONExtent:
     @property
     def is_closed(self) -> bool:
         """True once an object or array was opened and its last bracket has been closed."""
+        text = "".join(self._unread)
+        self._unread.clear()
+        self._read(text)
         return self._opened and self._depth <= 0 and not self._in_string
 
     def feed(self, piece: str) -> None:
-        position, end = 0, len(piece)
+        self._unread.append(piece)
+
+    def _read(self, text: str) -> None:
+        position, end = 0, len(text)
         while position < end:
             if self._escaped:
                 self._escaped = False
                 position += 1
                 continue
-            found = (_STRING_END if self._in_string else _STRUCTURE).search(piece, position)
+            found = (_STRING_END if self._in_string else _STRUCTURE).search(text, position)
             if found is None:
                 return
             position = found.end()

@@ -38,11 +38,8 @@ class SSEDecoder:
         self._size = 0
         self._started = False
         self._after_cr = False
-
-    @property
-    def is_between_events(self) -> bool:
+        self.is_between_events = False
         """Whether what comes next begins an event."""
-        return self._started and not (self._buffer or self._after_cr or self._data or self._name)
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes as they came; return the events that are complete now."""
@@ -52,7 +49,14 @@ class SSEDecoder:
             plain = self._plain_events(data)
             if plain is not None:
                 self._started = True
+                self.is_between_events = not self._buffer
                 return plain
+        events = self._any_events(data)
+        self.is_between_events = self._started and not (self._buffer or self._after_cr or self._data or self._name)
+        return events
+
+    def _any_events(self, data: bytes) -> list[Event]:
+        """What `feed` returns, whatever comes."""
         buffer = self._buffer
         buffer += data
         if not self._started:
