@@ -119,6 +119,8 @@ def test_calls_in_different_grammars_come_out_in_order(
     needs_to_be_alone = ("llama-bare", "llama-python-bare", "begun-again", "unterminated")
     if any(word in leak.name for leak in (first, second) for word in needs_to_be_alone):
         return
+    if second.raw.startswith("```") and not between.endswith("\n"):
+        return  # a fence begins a line
     raw = first.raw + between + second.raw
     fragments = rescue(Text, *cut(raw, [min(place, len(raw)) for place in places]))
     assert calls_of(fragments) == first.calls + second.calls

@@ -79,4 +79,4 @@ def test_it_does_not_matter_how_the_text_is_cut(before: str, after: str, title: 
     pieces = [said[start:end] for start, end in pairwise(bounds)]
     whole = read(said)
     assert read(*pieces) == whole
-    assert whole == (said if not (before + after).strip() else form)
+    assert whole == (said if not (before + after).strip(" \t\r\n") else form)
