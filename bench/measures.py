@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 from .bodies import BODY_SIZES, conversation, messages_request
-from .load import Answer, Connection, connections, http_request, tell
+from .load import Answer, Connection, NotServed, connections, http_request, tell
 from .running import Running
 from .upstream import Say
 
@@ -20,8 +20,9 @@ Figures = dict[str, float]
 
 PACE_PER_S = 100.0
 PACED_STREAMS = 16
-GROWN_CHUNKS = (1_000, 50_000)
-GROWN_TURNS = (20, 200)
+SHORT_CHUNKS, LONG_CHUNKS = 1_000, 50_000
+BEARABLE_S = 20.0
+EARLY_TURN, LATE_TURN = 20, 200
 SMALL = messages_request(2_000)
 BODIES = {name: messages_request(size) for name, size in BODY_SIZES.items()}
 # A subject that is slow is asked for less, so that each gets about the same time.
@@ -116,31 +117,44 @@ async def _ask_until(deadline: float, connection: Connection) -> int:
     return count
 
 
-async def growth(bench: Bench, subject: Running) -> Figures:
-    """What a chunk costs in a long answer, as a ratio to a short one, and a byte late in a conversation, to early."""
+async def long_answers(bench: Bench, subject: Running) -> Figures:
+    """What a chunk of a long answer costs, as a ratio to one of a short answer, one stream at a time.
+
+    Raises `NotServed` for a subject that would take too long.
+    """
+    cpu_s, chunks = {SHORT_CHUNKS: 0.0, LONG_CHUNKS: 0.0}, 0
+    async with connections(subject.port, 1) as (connection,):
+        await bench.say(Say(SHORT_CHUNKS))
+        would_take_s = (await connection.ask(SMALL)).total_s * LONG_CHUNKS / SHORT_CHUNKS
+        if would_take_s > BEARABLE_S:
+            raise NotServed(f"an answer of {LONG_CHUNKS:,} chunks would take {would_take_s:.0f} s")
+        until = time.perf_counter() + 2 * bench.seconds
+        while not chunks or time.perf_counter() < until:
+            chunks += LONG_CHUNKS
+            for length in cpu_s:  # in turns: how many chunks are read at once changes with what else the machine does
+                await bench.say(Say(length))
+                before_s = subject.cpu_s()
+                for _ in range(LONG_CHUNKS // length):
+                    await connection.ask(SMALL)
+                cpu_s[length] += subject.cpu_s() - before_s
+    figures = {f"cpu_chunk_of_{length}": 1e6 * spent_s / chunks for length, spent_s in cpu_s.items()}
+    return figures | {"growth_answer": cpu_s[LONG_CHUNKS] / cpu_s[SHORT_CHUNKS]}
+
+
+async def long_conversations(bench: Bench, subject: Running) -> Figures:
+    """What a byte of a request costs late in a conversation, as a ratio to one of an early request."""
+    await bench.say(Say(1))
     figures: Figures = {}
     async with connections(subject.port, 1) as (connection,):
-        for chunks in GROWN_CHUNKS:
-            await bench.say(Say(chunks))
-            cpu_s = subject.cpu_s()
-            for _ in range(GROWN_CHUNKS[-1] // chunks):
-                await connection.ask(SMALL)
-            figures[f"cpu_chunk_of_{chunks}"] = 1e6 * (subject.cpu_s() - cpu_s) / GROWN_CHUNKS[-1]
-        await bench.say(Say(1))
-        for turn in GROWN_TURNS:
+        for turn in (EARLY_TURN, LATE_TURN):
             sent, cpu_s, until = 0, subject.cpu_s(), time.perf_counter() + bench.seconds
             while not sent or time.perf_counter() < until:
                 for request in _turns_until(turn):
                     await connection.ask(request)
                     sent += len(request)
             figures[f"cpu_mb_turn_{turn}"] = 1e3 * (subject.cpu_s() - cpu_s) / (sent / 1e6)
-    for name, keys in {
-        "growth_chunks": [f"cpu_chunk_of_{chunks}" for chunks in GROWN_CHUNKS],
-        "growth_turns": [f"cpu_mb_turn_{turn}" for turn in GROWN_TURNS],
-    }.items():
-        early, late = (figures[key] for key in keys)
-        figures[name] = late / early
-    return figures
+    early, late = figures.values()
+    return figures | {"growth_conversation": late / early}
 
 
 @cache
@@ -175,7 +189,8 @@ MEASURES: dict[str, Measure] = {
     "first text": first_text,
     "small requests": small_requests,
     "paced": paced,
-    "growth": growth,
+    "long answers": long_answers,
+    "long conversations": long_conversations,
     **{f"saturated, {count} streams": _streams(count) for count in (1, 8, 32, 128)},
 }
 BRIEF = ("first text", "small requests", "paced", "saturated, 32 streams")

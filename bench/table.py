@@ -57,8 +57,8 @@ ROWS = (
     Row("cpu_request_8", "CPU per small request, 8 at once", "ms", goal=Goal(0.4)),
     Row("requests_32", "small requests/s, 32 at once", "", True, Goal(2_500)),
     # Below 1 is what costs the same for every answer or request; a tenth is left for noise.
-    Row("growth_chunks", "CPU per chunk, of 50,000 / of 1,000 in an answer", "", goal=Goal(1.1)),
-    Row("growth_turns", "CPU per byte of a request, turn 200 / turn 20", "", goal=Goal(1.1)),
+    Row("growth_answer", "CPU per chunk, in an answer of 50,000 / of 1,000", "", goal=Goal(1.1)),
+    Row("growth_conversation", "CPU per byte of a request, turn 200 / turn 20", "", goal=Goal(1.1)),
     Row("memory_idle", "memory idle", "MB", goal=Goal(60)),
     Row("memory_32", "memory with 32 streams", "MB"),
     Row("memory_128", "memory with 128 streams", "MB"),
