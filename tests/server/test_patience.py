@@ -1,7 +1,6 @@
 """The session goes on: asking again, repairing, waiting in line; and what is never done."""
 
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,7 @@ from neuroflow_proxy.demo.script import Cut, Pause, Raw, Status, finish, in_turn
 from neuroflow_proxy.provider import retry
 from neuroflow_proxy.translate.reader import ChunkReader
 from tests.grammar import Said, listen, parse_sse
-from tests.serving import proxy_before
+from tests.serving import proxy_before, wait_until
 
 TOOL = {"name": "Read", "description": "d", "input_schema": {"type": "object", "properties": {}}}
 WORK = [
@@ -195,12 +194,10 @@ def test_twenty_requests_at_once_wait_their_turn_and_none_is_turned_away(tmp_pat
 
 
 def test_who_leaves_the_queue_is_never_sent(tmp_path: Path) -> None:
-    release = threading.Event()
-    provider = DemoProvider(limits=None)
-    provider.script = lambda body: [Pause(0.6), *OK]
+    provider = DemoProvider(lambda body: [Pause(1.0), *OK], limits=None)
     with proxy_before(provider, tmp_path) as url, ThreadPoolExecutor(4) as pool:
         busy = [pool.submit(ask, url) for _ in range(2)]
-        release.wait(0.2)
+        wait_until(lambda: len(provider.requests) == 2, "both are being answered")
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(
                 f"{url}/v1/messages",

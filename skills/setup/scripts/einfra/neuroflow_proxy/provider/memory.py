@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..models.learned import NOTHING_LEARNED, Learned
+from ..translate.history import History
 from .admission import Admission
 from .client import Endpoint
 from .retry import RefusedBodies
@@ -26,6 +27,7 @@ class ProviderMemory:
     clock: Callable[[], float] = time.monotonic
     token_factors: dict[str, float] = field(default_factory=dict)
     """By model id: how many of the provider's tokens one of our estimate's is."""
+    history: History = field(default_factory=History)
 
     def learned_of(self, model: str) -> Learned:
         return self.learned.get(model, NOTHING_LEARNED)

@@ -69,7 +69,10 @@ class Connection(asyncio.Protocol):
         self._has_ended = False
         self._silence_s = silence_s
         self._heard_at = self._loop.time()
-        self._timer = self._loop.call_at(self._heard_at + silence_s, self._look_for_silence)
+        due = self._heard_at + silence_s
+        if self._timer is None or self._timer.when() > due:
+            self._stop_timer()
+            self._timer = self._loop.call_at(due, self._look_for_silence)
         self._transport.writelines(data)
         while self._head is None:
             await self._wait()
@@ -100,7 +103,6 @@ class Connection(asyncio.Protocol):
 
     def rest(self) -> None:
         """The exchange is over, and the connection waits for another."""
-        self._stop_timer()
         self._pieces.clear()
         self._held_bytes = 0
         self.idle_since = self._loop.time()
@@ -131,7 +133,10 @@ class Connection(asyncio.Protocol):
             self._timer = None
 
     def _look_for_silence(self) -> None:
-        """One timer for the whole answer, set anew when it goes off and not with every chunk."""
+        """One timer for all answers, set anew when it goes off and not with every chunk."""
+        self._timer = None
+        if self._has_ended:
+            return
         now = self._loop.time()
         due = now + self._silence_s if self._is_paused else self._heard_at + self._silence_s
         if now >= due:
@@ -160,6 +165,7 @@ class Connection(asyncio.Protocol):
         self._told_of_end(None)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._stop_timer()
         self._told_of_end(error)
 
     def _told_of_end(self, error: Exception | None) -> None:
@@ -188,7 +194,6 @@ class Connection(asyncio.Protocol):
     def on_end(self, may_be_reused: bool) -> None:
         self._has_ended = True
         self._may_be_reused = self._may_be_reused and may_be_reused
-        self._stop_timer()
 
 
 class Body(httpx.AsyncByteStream):

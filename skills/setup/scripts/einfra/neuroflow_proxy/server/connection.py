@@ -31,6 +31,7 @@ class Bounded(asyncio.Protocol):
         self._running = 0
         self._unheard = 0
         """Bytes since the last request began to be answered."""
+        self._waits_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -38,7 +39,8 @@ class Bounded(asyncio.Protocol):
         self._wait()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._stop_waiting()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
@@ -51,7 +53,7 @@ class Bounded(asyncio.Protocol):
         super().data_received(data)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._stop_waiting()
+        self._waits_since = None
         self._running += 1
         try:
             await self._serve(scope, receive, send)
@@ -62,15 +64,19 @@ class Bounded(asyncio.Protocol):
 
     def _wait(self) -> None:
         self._unheard = 0
-        self._timer = self.loop.call_later(HEADERS_TIMEOUT_S, self._give_up)
+        self._waits_since = self.loop.time()
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEADERS_TIMEOUT_S, self._look)
 
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _give_up(self) -> None:
-        if self._unheard:
+    def _look(self) -> None:
+        """One timer for many requests, set anew when it goes off: most come long before it does."""
+        self._timer = None
+        if self._waits_since is None:
+            return
+        due = self._waits_since + HEADERS_TIMEOUT_S
+        if self.loop.time() < due:
+            self._timer = self.loop.call_at(due, self._look)
+        elif self._unheard:
             self._refuse("408 Request Timeout", "The request's headers took too long to arrive.")
         else:
             self.transport.close()

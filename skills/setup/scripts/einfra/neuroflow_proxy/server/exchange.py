@@ -31,7 +31,7 @@ _log = logging.getLogger("neuroflow_proxy")
 
 
 class Exchange:
-    """Answers one Messages request. `body` and `headers` (names in lower case) are the client's; `kind` is the body's."""
+    """Answers one Messages request. `body` and `headers` (lower case) are the client's; `kind` is the body's."""
 
     def __init__(
         self, state: ProxyState, settings: Settings, body: JSON, kind: RequestKind, headers: Mapping[bytes, bytes]
