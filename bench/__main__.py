@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,12 +17,19 @@ from .subjects import FLOOR, PEERS, bare, original, other_checkout, ours
 RECORD = Path(__file__).with_name("record.json")
 
 
+def _program(name: str) -> Path:
+    found = shutil.which(name)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"there is no program {name}")
+    return Path(found)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="about how long one measure of one subject takes")
     parser.add_argument("--only", nargs="+", choices=list(MEASURES), metavar="MEASURE", help="these measures alone")
-    parser.add_argument("--python", type=Path, default=HERE, metavar="PATH", help="the subjects' Python, not this one")
+    parser.add_argument("--python", type=_program, default=HERE, metavar="PATH", help="the subjects' Python")
     parser.add_argument("--peers", nargs="+", default=[], choices=list(PEERS), help="these as well; installs them")
     parser.add_argument("--bare", action="store_true", help="the proxy with the seed's three packages alone as well")
     parser.add_argument("--original", type=Path, metavar="FILE", help="a single-file proxy (`app` in it) as well")

@@ -5,6 +5,7 @@ How an interpreter was built changes what the same program costs by a quarter an
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,11 +62,7 @@ def having(name: str, python: Path, *packages: str) -> Path:
 
 
 def _home(name: str, python: Path) -> Path:
-    return (
-        CACHE
-        / "bench"
-        / (name + "".join(part if part.isalnum() or part in ".-" else "-" for part in str(python.resolve())))
-    )
+    return CACHE / "bench" / (name + re.sub(r"[^\w.-]", "-", str(python.resolve())))
 
 
 def _uv(*arguments: str, **env: str) -> None:
@@ -73,4 +70,5 @@ def _uv(*arguments: str, **env: str) -> None:
     uv = str(own) if own.exists() else shutil.which("uv")
     if uv is None:
         raise NotHere("there is no uv: run `python3 scripts/check` once")
-    subprocess.run([uv, *arguments], cwd=ROOT, env=os.environ | env, check=True)  # noqa: S603
+    if subprocess.call([uv, *arguments], cwd=ROOT, env=os.environ | env):  # noqa: S603
+        raise NotHere(f"`uv {' '.join(arguments)}` failed; its own words stand above")
