@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def main() -> int:
     brief.add_argument("--check", action="store_true", help="in a minute: is any ratio twice the recorded one?")
     brief.add_argument("--record", action="store_true", help="in a minute: record the ratios for --check")
     flags = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     python, is_brief = flags.python, flags.check or flags.record
     before = Moment.now()
     try:
