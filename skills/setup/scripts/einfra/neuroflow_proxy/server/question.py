@@ -53,6 +53,7 @@ class Question:
             directive=settings.directive,
             read_pdf=read_pdf,
             token_factor=memory.token_factor_of(model),
+            history=memory.history,
         )
         return cls(body, model, profile, request)
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ..models.profiles import Profile, Replay
 from ..wire.web_search import RESULT_TYPE, words_of
 from .content import ContentReader, Image, Piece, as_content, as_text, block_type, server_tool_text
+from .documents import PdfReader
 from .fields import (
     Path,
     a_string,
@@ -53,10 +54,23 @@ _REASONING_FIELDS: dict[Replay, tuple[str, ...]] = {
 }
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
+    """A tool call; `name` is the tool's upstream."""
+
     client_id: str
     upstream_id: str
     name: str
+
+
+class Pause(NamedTuple):
+    """A place before a turn of the assistant; what stands before it, nothing that follows can change."""
+
+    read: int
+    """How many of the client's messages stand before it."""
+    written: int
+    """How many of the provider's."""
+    calls: int
+    """How many calls."""
 
 
 class Conversation(NamedTuple):
@@ -65,26 +79,49 @@ class Conversation(NamedTuple):
     leading_system: list[str]
     """Texts of system messages that stood before everything else: part of the system prompt."""
     messages: list[dict[str, Any]]
-    known_ids: set[str]
-    """The client's ids of all tool calls."""
+    calls: list[Call]
+    pauses: list[Pause]
+    ignored: dict[str, int]
+    """Fields that nobody here knows, and how often each occurred."""
+
+    def until(self, pause: Pause) -> "Conversation":
+        """What stands before one of its pauses."""
+        return Conversation(
+            list(self.leading_system),
+            self.messages[: pause.written],
+            self.calls[: pause.calls],
+            self.pauses[: self.pauses.index(pause)],
+            dict(self.ignored),
+        )
+
+
+class Manner(NamedTuple):
+    """All but the messages on which their translation depends."""
+
+    profile: Profile
+    replay: Replay
+    """How reasoning is sent back in this request."""
+    reasoning_required: bool
+    """Calls must not be sent back without reasoning in this request."""
+    sees_images: bool
+    read_pdf: PdfReader
+    search_name: str | None
+    """The client's name for the server tool `web_search`, if the model has it."""
 
 
 def read_conversation(
-    body: dict[str, Any],
-    *,
-    profile: Profile,
-    replay: Replay,
-    reasoning_required: bool,
-    reader: ContentReader,
-    search_name: str | None = None,
+    body: dict[str, Any], manner: Manner, before: Conversation | None = None, start: int = 0
 ) -> Conversation:
-    """Translate `messages`. `replay` and `reasoning_required` say how reasoning is sent back in this request.
+    """Translate `messages`.
 
-    `search_name` is the client's name for the server tool `web_search`, if the model has it.
+    `before` is what was read already, up to the client's message at `start`, which is the assistant's; the rest is
+    added to it.
     """
-    writer = _Writer(profile, replay, reasoning_required, reader, search_name)
-    for role, turn in _turns(body, writer.conversation.leading_system, reader.ignored):
+    conversation = before or Conversation([], [], [], [], {})
+    writer = _Writer(conversation, manner)
+    for role, turn in _turns(body, start, conversation):
         if role == "assistant":
+            writer.pause(turn[0].number)
             writer.assistant_turn(turn)
         else:
             writer.user_turn(turn)
@@ -94,22 +131,25 @@ def read_conversation(
 class _Message(NamedTuple):
     role: str
     content: Any
-    path: Path
+    number: int
+    """Its place in the request."""
+
+    @property
+    def path(self) -> Path:
+        return ("messages", self.number), "content"
 
 
-def _turns(
-    body: dict[str, Any], leading_system: list[str], ignored: dict[str, int]
-) -> Iterator[tuple[str, list[_Message]]]:
-    """The turns of the conversation, without empty system messages; leading ones go to `leading_system`."""
+def _turns(body: dict[str, Any], start: int, conversation: Conversation) -> Iterator[tuple[str, list[_Message]]]:
+    """The turns of the conversation, without empty system messages; leading ones go to its `leading_system`."""
     if "messages" not in body:
         raise missing("messages")
     turn: list[_Message] = []
     turn_role = ""
-    for message in _messages(body["messages"], ignored):
+    for message in _messages(body["messages"], start, conversation.ignored):
         if message.role == "system":
-            texts = block_texts(message.content, (message.path, "content"))
+            texts = block_texts(message.content, message.path)
             if not turn_role:
-                leading_system += texts
+                conversation.leading_system.extend(texts)
             if not turn_role or not texts:
                 continue
             message = message._replace(content=joined(texts))  # noqa: PLW2901
@@ -124,8 +164,8 @@ def _turns(
     yield turn_role, turn
 
 
-def _messages(value: Any, ignored: dict[str, int]) -> Iterator[_Message]:
-    for index, item in enumerate(an_array(value, "messages")):
+def _messages(value: Any, start: int, ignored: dict[str, int]) -> Iterator[_Message]:
+    for index, item in enumerate(an_array(value, "messages")[start:], start):
         path = ("messages", index)
         message = an_object(item, path)
         role = a_string(message, "role", path)
@@ -135,12 +175,12 @@ def _messages(value: Any, ignored: dict[str, int]) -> Iterator[_Message]:
             raise missing((path, "content"))
         if not _KNOWN_FIELDS.issuperset(message):
             note(ignored, [f"messages.{key[:60]}" for key in message.keys() - _KNOWN_FIELDS])
-        yield _Message(role, message["content"], path)
+        yield _Message(role, message["content"], index)
 
 
 def _blocks(message: _Message) -> Iterator[tuple[dict[str, Any], Path]]:
     """The content blocks of a message with their paths; a string is one block of text."""
-    content, path = message.content, (message.path, "content")
+    content, path = message.content, message.path
     if isinstance(content, str):
         yield {"type": "text", "text": content}, path
         return
@@ -152,19 +192,24 @@ def _blocks(message: _Message) -> Iterator[tuple[dict[str, Any], Path]]:
 
 
 class _Writer:
-    def __init__(
-        self, profile: Profile, replay: Replay, reasoning_required: bool, reader: ContentReader, search_name: str | None
-    ) -> None:
-        self.conversation = Conversation([], [], set())
-        self._profile = profile
-        self._replays_in_tags = replay is Replay.TAGS
-        self._reasoning_fields = _REASONING_FIELDS[replay]
-        self._reasoning_required = reasoning_required
-        self._reader = reader
-        self._search_name = search_name
-        self._forge = IdForge(profile.tool_ids)
-        self._unanswered: list[_Call] = []
+    def __init__(self, conversation: Conversation, manner: Manner) -> None:
+        self.conversation = conversation
+        self._add = conversation.messages.append
+        self._user_after_tool = manner.profile.user_after_tool
+        self._replays_in_tags = manner.replay is Replay.TAGS
+        self._reasoning_fields = _REASONING_FIELDS[manner.replay]
+        self._reasoning_required = manner.reasoning_required
+        self._reader = ContentReader(manner.sees_images, manner.read_pdf, conversation.ignored)
+        self._search_name = manner.search_name
+        self._forge = IdForge(manner.profile.tool_ids, [call.upstream_id for call in conversation.calls])
+        self._unanswered: list[Call] = []
         self._shown: list[Piece] = []
+
+    def pause(self, read: int) -> None:
+        """Between two turns: the next one begins with the client's message at `read`."""
+        conversation = self.conversation
+        if conversation.messages:
+            conversation.pauses.append(Pause(read, len(conversation.messages), len(conversation.calls)))
 
     def assistant_turn(self, turn: list[_Message]) -> None:
         if not self.conversation.messages:  # strict templates want the user to begin
@@ -223,8 +268,8 @@ class _Writer:
     def _tool_call(self, block: dict[str, Any], path: Path) -> dict[str, Any]:
         client_id = a_string(block, "id", path)
         name = upstream_name(a_string(block, "name", path))
-        call = _Call(client_id, self._forge.id_for(client_id, name), name)
-        self.conversation.known_ids.add(client_id)
+        call = Call(client_id, self._forge.id_for(client_id, name), name)
+        self.conversation.calls.append(call)
         self._unanswered.append(call)
         arguments = block.get("input")
         refuse_depth(arguments, (path, "input"))
@@ -305,15 +350,12 @@ class _Writer:
         result["content"] = joined([result["content"], *[str(piece) for piece in said if self._joins_result(piece)]])
         left = [*self._shown, *[piece for piece in said if not self._joins_result(piece)]]
         if left:
-            if not self._profile.user_after_tool:
+            if not self._user_after_tool:
                 self._add({"role": "assistant", "content": SEEN})
             self._add({"role": "user", "content": as_content(left)})
 
     def _joins_result(self, piece: Piece) -> bool:
-        return isinstance(piece, str) and not (self._profile.user_after_tool and _is_words(piece))
-
-    def _add(self, message: dict[str, Any]) -> None:
-        self.conversation.messages.append(message)
+        return isinstance(piece, str) and not (self._user_after_tool and _is_words(piece))
 
     def finish(self) -> Conversation:
         if self._unanswered:

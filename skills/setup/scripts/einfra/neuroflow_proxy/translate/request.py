@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 from ..errors import RequestError
 from ..models.learned import NOTHING_LEARNED, Learned
 from ..models.profiles import Profile, Replay
-from .content import ContentReader
 from .documents import PdfReader, no_pdf_reader
 from .fields import a_string, an_object, encodable, encodable_dumps, note
-from .messages import read_conversation
+from .history import History
+from .messages import Manner
 from .policy import directive_for, words_for_refused
 from .sampling import max_tokens_for, response_format_fields, sampling_fields, stop_fields
 from .special import RequestKind, request_kind
 from .system import system_texts
 from .texts import joined
 from .thinking import plan_thinking
-from .tokens import estimate_input_tokens
+from .tokens import size_of
 from .tools import SearchTool, read_tools, tool_choice_fields
 
 # fmt: off
@@ -83,11 +83,12 @@ def to_chat_request(
     directive: bool = True,
     read_pdf: PdfReader = no_pdf_reader,
     token_factor: float = 1.0,
+    history: History | None = None,
 ) -> ChatRequest:
     """Translate a Messages request for the provider's model `model`.
 
-    `kind` is the body's, for whom it is known already. Raises `RequestError`, which names the field, and nothing else,
-    whatever the body is.
+    `kind` is the body's, for whom it is known already; `history` holds what was translated before. Raises
+    `RequestError`, which names the field, and nothing else, whatever the body is.
     """
     try:
         return _to_chat_request(
@@ -99,6 +100,7 @@ def to_chat_request(
             directive=directive,
             read_pdf=read_pdf,
             token_factor=token_factor,
+            history=History() if history is None else history,
         )
     except RecursionError as error:
         raise RequestError("body: nested too deeply") from error
@@ -114,6 +116,7 @@ def _to_chat_request(
     directive: bool,
     read_pdf: PdfReader,
     token_factor: float,
+    history: History,
 ) -> ChatRequest:
     client_model = encodable(a_string(body, "model", ""))
     ignored: dict[str, int] = {}
@@ -124,17 +127,18 @@ def _to_chat_request(
     choice = tool_choice_fields(body, tools)
     forced = choice.get("tool_choice") not in (None, "none")
     thinking = plan_thinking(body, profile=profile, kind=kind, tool_is_forced=forced)
-    conversation = read_conversation(
-        body,
+    manner = Manner(
         profile=profile,
         replay=_replay(profile, learned),
         reasoning_required=learned.reasoning_required
         or (profile.reasoning_required and thinking.is_on_in_conversation),
-        reader=ContentReader(
-            sees_images=profile.sees_images is not False and not learned.no_images, read_pdf=read_pdf, ignored=ignored
-        ),
+        sees_images=profile.sees_images is not False and not learned.no_images,
+        read_pdf=read_pdf,
         search_name=tools.search.name if tools.search else None,
     )
+    conversation, size = history.read(body, manner)
+    for name, count in conversation.ignored.items():
+        ignored[name] = ignored.get(name, 0) + count
     # Servers look for stop sequences in the reasoning as well, and would end the answer before it has begun.
     allowed = profile.params - learned.dropped_params if learned.dropped_params else profile.params
     provider_stops = "stop" in allowed and not thinking.is_on
@@ -148,11 +152,10 @@ def _to_chat_request(
     made: dict[str, Any] = {"model": model}
     if tools.functions:
         made["tools"] = tools.functions
-    made["messages"] = conversation.messages
-    if system:
-        made["messages"] = [{"role": "system", "content": joined(system)}, *conversation.messages]
+    first = [{"role": "system", "content": joined(system)}] if system else []
+    made["messages"] = [*first, *conversation.messages]
     made |= _degraded(varying, learned) | dict(thinking.fields) | stops | sampling_fields(body, profile)
-    input_tokens = estimate_input_tokens(made, factor=token_factor)
+    input_tokens = size.plus(size_of(first, tools.functions)).tokens(token_factor)
     limit = max_tokens_for(body, input_tokens=input_tokens, profile=profile, learned=learned, thinking=thinking)
     if limit is not None:
         made["max_completion_tokens" if "max_completion_tokens" in profile.params else "max_tokens"] = limit
@@ -168,7 +171,7 @@ def _to_chat_request(
         tools=tools.schemas,
         tool_names=tools.names,
         search=tools.search,
-        known_ids=frozenset(conversation.known_ids),
+        known_ids=frozenset([call.client_id for call in conversation.calls]),
         stop_sequences=enforced,
         stream=body.get("stream") is True,
         form=varying["response_format"]["json_schema"]["schema"] if "response_format" in varying else None,

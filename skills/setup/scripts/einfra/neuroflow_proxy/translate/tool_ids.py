@@ -5,6 +5,7 @@ provider gets is made here, in the form that the model's family needs, and is un
 """
 
 import re
+from collections.abc import Iterable
 from hashlib import sha256
 
 from ..models.profiles import ToolIds
@@ -15,12 +16,15 @@ _MISTRAL_LENGTH = 9
 
 
 class IdForge:
-    """Makes the upstream id of each tool call of a conversation; to be asked once for each, in order."""
+    """Makes the upstream id of each tool call of a conversation; to be asked once for each, in order.
 
-    def __init__(self, form: ToolIds) -> None:
+    `given` are those that it has made already.
+    """
+
+    def __init__(self, form: ToolIds, given: Iterable[str] = ()) -> None:
         self._is_numbered = form is ToolIds.KIMI
         self._is_mistral = form is ToolIds.MISTRAL
-        self._given: set[str] = set()
+        self._given = set(given)
 
     def id_for(self, client_id: str, name: str) -> str:
         """The upstream id of the next call in the history; `name` is the tool's upstream name."""
