@@ -2,16 +2,21 @@
 
 import json
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuroflow_proxy.rescue.stage import Rescue
+from neuroflow_proxy.translate.frame import Frame
 from neuroflow_proxy.translate.message import MessageFold
+from neuroflow_proxy.translate.response import ResponseStream
 from neuroflow_proxy.wire.sse import encode_event
-from tests.chunks import sse
+from tests.chunks import call, chunk, sse
 from tests.grammar import listen, parse_sse
-from tests.strategies import answers, json_values
-from tests.streams import run
+from tests.strategies import answers, cut, json_values, plain_text
+from tests.strategies import arguments as some_arguments
+from tests.streams import context, run
 
 
 def visible(text: str) -> str:
@@ -77,6 +82,51 @@ def test_the_answer_that_is_not_streamed_says_the_same(answer: dict[str, Any]) -
 def test_what_is_written_reads_back_as_it_was_meant(answer: dict[str, Any]) -> None:
     events = run(sse(*answer["chunks"]))
     assert parse_sse(b"".join(encode_event(event["type"], event) for event in events)) == events
+
+
+# Words that may be the beginning of something, between words that are not.
+words = plain_text | st.sampled_from(
+    [
+        *("<", "<th", "<think>", "</think>", "<|channel|>", "`", "```\n", "[", "{", "\\", '"', "stop", "st", *" \nab"),
+        '<tool_call>{"name": "Tool", "arguments": {}}</tool_call>',
+    ]
+)
+
+
+@st.composite
+def runs_of_like_chunks(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """What frames are for: runs of chunks that differ in their text alone."""
+    chunks: list[dict[str, Any]] = []
+    for number in range(draw(st.integers(1, 4))):
+        field = draw(st.sampled_from(["content", "reasoning_content", "arguments"]))
+        if field != "arguments":
+            chunks += [chunk({field: word}) for word in draw(st.lists(words, max_size=6))]
+            continue
+        index = draw(st.sampled_from([0, number]))
+        chunks.append(chunk(call(index, f"call_{number}", "Tool", "")))
+        body = json.dumps(draw(some_arguments), ensure_ascii=draw(st.booleans()))
+        chunks += [chunk(call(index, None, None, piece)) for piece in draw(cut(body))]
+    return [*chunks, chunk({}, finish=draw(st.sampled_from(["stop", "tool_calls", "length"])))]
+
+
+def told(reads: list[bytes], **more: Any) -> list[Any]:
+    """Read by read, all that can be asked of a stream."""
+    stream = ResponseStream(context("Tool", **more))
+    said: list[Any] = []
+    for data in reads:
+        said.append((stream.feed(data), stream.progress, stream.amount_said, stream.is_over))
+    return [*said, stream.settle(), stream.text_without_call, stream.end(), dict(stream.counts)]
+
+
+@given(
+    runs_of_like_chunks(),
+    st.sampled_from([{}, {"stop_sequences": ["stop"]}, {"form": {"type": "object"}}, {"opens_in_thought": True}]),
+)
+def test_the_short_way_says_what_the_long_way_says(chunks: list[dict[str, Any]], more: dict[str, Any]) -> None:
+    data = [sse(each, done=False) for each in chunks]
+    with patch.object(Frame, "around", return_value=None), patch.object(Rescue, "flows_into", return_value=None):
+        long_way = told(data, **more)
+    assert told(data, **more) == long_way
 
 
 @given(

@@ -28,7 +28,7 @@ def judge(case: Case) -> UpstreamError:
         return classify(case.status, case.headers, case.body, provider="einfra", model="kimi-k2.5")
     decoder = SSEDecoder()
     events = [*decoder.feed(case.body), *decoder.finish()]
-    errors = [json.loads(event.data)["error"] for event in events if b'"error"' in event.data]
+    errors = [json.loads(data)["error"] for _, data in events if b'"error"' in data]
     return classify_stream_error(errors[0], provider="einfra", model="kimi-k2.5")
 
 

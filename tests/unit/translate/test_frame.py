@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuroflow_proxy.fragments import Reasoning, Text
+from neuroflow_proxy.fragments import Reasoning, Text, ToolCall
 from neuroflow_proxy.translate.frame import Frame
 from neuroflow_proxy.translate.reader import ChunkReader
-from tests.chunks import chunk, sse
+from neuroflow_proxy.translate.response import ResponseStream
+from tests.chunks import call, chunk, sse
+from tests.streams import context
 
 
 def frame_of(data: bytes) -> Frame | None:
     reader = ChunkReader()
-    piece = reader.plain_piece(data)
-    return None if piece is None else Frame.around(data, piece, reader.plain_piece)
+    pieces = reader.plain_pieces(data)
+    return Frame.around(data, pieces[0], reader.plain_pieces) if pieces else None
 
 
 def events(*texts: str, field: str = "content") -> bytes:
@@ -43,6 +45,33 @@ def test_any_texts_are_read_as_json_would_read_them(texts: list[str], as_ascii: 
 def test_the_kind_of_the_first_is_the_kind_of_all(field: str, kind: type) -> None:
     assert frame(field).kind is kind
     assert frame(field).text_in(events(" and", " more", field=field)) == " and more"
+
+
+def test_a_piece_of_arguments_has_a_frame_and_the_beginning_of_its_call_has_none() -> None:
+    reader = ChunkReader()
+    begins = json.dumps(chunk(call(0, "call_1", "Tool", ""))).encode()
+    (begun,) = reader.read(begins)
+    assert isinstance(begun, ToolCall)
+    assert Frame.around(begins, begun, reader.plain_pieces) is None
+    goes_on = json.dumps(chunk(call(0, None, None, "more"))).encode()
+    (piece,) = reader.read(goes_on)
+    assert isinstance(piece, ToolCall)
+    found = Frame.around(goes_on, piece, reader.plain_pieces)
+    assert found is not None
+    text = found.text_in(sse(chunk(call(0, None, None, '{"a": "č')), done=False))
+    assert text == '{"a": "č'
+    assert found.piece_of(text) == ToolCall(begun.slot, "", "", text)
+
+
+def test_what_follows_a_frame_is_heard_as_arguments_of_the_same_call() -> None:
+    """Some servers number every call 0: a name makes a new call if the arguments before it are whole."""
+    stream = ResponseStream(context("Tool"))
+    for piece in (call(0, None, "Tool", ""), *(call(0, None, None, part) for part in ('{"a', '": 1', "}"))):
+        stream.feed(sse(chunk(piece), done=False))
+    stream.feed(sse(chunk(call(0, None, "Tool", "{}")), chunk({}, "tool_calls")))
+    stream.finish()
+    assert stream.has_client_calls
+    assert stream.progress[0] == 1
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def read_error_body(body: bytes) -> ErrorBody:
     if text.startswith(("data:", "event:")):  # an error sent as an event of a stream
         decoder = SSEDecoder()
         events = [*decoder.feed(body), *decoder.finish()]
-        text = events[0].data.decode("utf-8", "replace") if events else ""
+        text = events[0][1].decode("utf-8", "replace") if events else ""
     try:
         return read_error(loads(text))
     except InvalidJSON:

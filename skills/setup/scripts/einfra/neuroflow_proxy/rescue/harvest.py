@@ -58,6 +58,10 @@ class Harvest:
     def add(self, channel: Channel, call: Call) -> None:
         self._found.append(_Found(channel, call))
 
+    def __bool__(self) -> bool:
+        """Whether any call was found."""
+        return bool(self._found)
+
     @property
     def may_be_draft(self) -> bool:
         """Whether the last call that was found stands in the reasoning."""

@@ -52,7 +52,7 @@ class Rescue:
         opens_in_thought: bool = False,
         counts: defaultdict[str, int] | None = None,
     ) -> None:
-        self.counts = defaultdict[str, int](int) if counts is None else counts
+        self.counts: defaultdict[str, int] = defaultdict(int) if counts is None else counts
         self._tools = Toolbox(tools)
         self._marks = marks.ALL if tools else marks.WITHOUT_TOOLS
         self._out: list[Fragment] = []
@@ -140,6 +140,8 @@ class Rescue:
 
     def finish(self) -> list[Fragment]:
         """There are no more fragments; return the rest."""
+        if self._is_idle and not self._harvest:
+            return []
         self._settle(was_cut=True)
         self._release()
         self._is_undecided = False
@@ -156,7 +158,8 @@ class Rescue:
         elif isinstance(fragment, (Finish, Failure)):
             self._settle(was_cut=isinstance(fragment, Failure) or fragment.reason in _CUT_SHORT)
             self._is_undecided = False
-            self._release()
+            if self._harvest:
+                self._release()
         self._flush()
         self._out.append(fragment)
 

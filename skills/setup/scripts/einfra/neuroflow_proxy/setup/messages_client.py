@@ -31,7 +31,7 @@ def stream(base_url: str, token: str, body: JSON, *, timeout_s: float) -> Genera
         with _opener(base_url).open(request, timeout=timeout_s) as response:
             decoder = SSEDecoder()
             while data := response.read1(_READ_SIZE):
-                yield from (loads(event.data) for event in decoder.feed(data))
+                yield from (loads(event) for _, event in decoder.feed(data))
     except HTTPError as error:
         with error:
             raise refusal(error.read()) from error

@@ -6,13 +6,13 @@ of such chunks costs one split, and no JSON. Whatever is not exactly so is left 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from ..fragments import Piece, ToolCall
 from ..wire.codec import InvalidJSON, dumps, loads
 
-Read = Callable[[bytes], Piece | None]
+Read = Callable[[bytes], Sequence[Piece] | None]
 
 # What ends a JSON string, is written with a backslash in one, or must not stand in one at all.
 _not_itself = re.compile(rb'["\\\x00-\x1f]').search
@@ -34,10 +34,10 @@ class Frame:
 
     @classmethod
     def around(cls, chunk: bytes, piece: Piece, read: Read) -> Self | None:
-        """The frame of a chunk that `read` has read as `piece`; None if its text cannot be found in it for certain.
+        """The frame of a chunk that is `piece` and nothing else; None if its text cannot be found in it for certain.
 
-        That it is the right place is proved by a probe: `read` must find it, if it is put there. JSON being what it is,
-        any other string is then found there as well.
+        That it is the right place is proved by a probe: `read` must find it alone, if it is put there.
+        JSON being what it is, any other string is then found there as well.
         """
         if isinstance(piece, ToolCall) and (piece.id or piece.name or not piece.arguments):
             return None  # the beginning of a call, which does not come again
@@ -47,7 +47,7 @@ class Frame:
         start, _, end = chunk.partition(text)
         before, after = start + b'"', b'"' + end
         found = read(before + _PROBE.encode() + after)
-        if type(found) is not type(piece) or found != with_text(piece, _PROBE):
+        if not found or [*map(type, found)] != [type(piece)] or found[0] != with_text(piece, _PROBE):
             return None
         return cls(piece, before, after)
 

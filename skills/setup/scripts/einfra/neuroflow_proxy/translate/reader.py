@@ -41,12 +41,16 @@ class _Choice(TypedDict, total=False):
 
 
 class _Chunk(TypedDict, total=False):
-    """Of a chunk with choices, all that `ChunkReader` asks for."""
+    """Of a chunk with choices, be it none, all that `ChunkReader` asks for."""
 
     choices: list[_Choice]
     usage: Any
     x_groq: Any
     error: Any
+    object: Any
+    type: Any
+    detail: Any
+    base_resp: Any
 
 
 _read_chunk = partial_reader(_Chunk)
@@ -103,26 +107,27 @@ class ChunkReader:
     def read(self, data: bytes) -> Sequence[Fragment]:
         """Read one chunk's JSON, and of it no more than is needed. Raises `InvalidJSON`."""
         chunk = _read_chunk(data)
-        if chunk is None or not chunk.get("choices"):
-            return self.feed(loads(data))
-        piece = self._plain_piece(chunk)
-        if piece is None:
+        if chunk is None or "choices" not in chunk or "error" in (chunk.get("object"), chunk.get("type")):
+            return self.feed(loads(data))  # of an error all is said
+        pieces = self._plain_pieces(chunk)
+        if pieces is None:
             return self.feed(chunk)
-        self._has_deltas = True
-        self.hear(piece)
-        return (piece,)
+        for piece in pieces:
+            self.hear(piece)
+        return pieces
 
-    def plain_piece(self, data: bytes) -> Piece | None:
-        """What `read` would make of a chunk now, where that is one piece of text, of reasoning, or of the arguments of
-        a call that is under way, as in nearly all chunks.
+    def plain_pieces(self, data: bytes) -> Sequence[Piece] | None:
+        """What `read` would make of a chunk now, where that is nothing, or one piece of text, of reasoning, or of the
+        arguments of a call that is under way, as in nearly all chunks.
 
         None where it is not, or where only `feed` can tell. Nothing is remembered.
         """
         chunk = _read_chunk(data)
-        return self._plain_piece(chunk) if chunk is not None and chunk.get("choices") else None
+        return self._plain_pieces(chunk) if chunk is not None and "choices" in chunk else None
 
     def hear(self, piece: Piece) -> None:
         """Such a piece was read, here or by others."""
+        self._has_deltas = True
         if isinstance(piece, ToolCall):
             self._slots[piece.slot].extent.feed(piece.arguments)
 
@@ -134,28 +139,30 @@ class ChunkReader:
             if slot.object_arguments is not None
         ]
 
-    def _plain_piece(self, chunk: Mapping[str, Any]) -> Piece | None:
+    def _plain_pieces(self, chunk: Mapping[str, Any]) -> Sequence[Piece] | None:
         choices = chunk["choices"]
         if len(choices) != 1 or chunk.get("usage") or chunk.get("error") or chunk.get("x_groq"):
             return None
         choice = choices[0]
         if choice.get("finish_reason") or choice.get("usage") or choice.get("error") or not self._is_ours(choice):
             return None
-        delta = choice.get("delta", {})
+        delta = choice.get("delta")
+        if not delta:
+            return None
         content = delta.get("content")
         others = [name for name, value in delta.items() if value and name != "content"]
-        if not others:
-            return Text(content) if content and isinstance(content, str) else None
         if content is not None and content != "":
-            return None
+            return (Text(content),) if isinstance(content, str) and not others else None
+        if not others:
+            return ()
         if others == ["tool_calls"]:
             return self._plain_arguments(delta["tool_calls"])
         if not _REASONING.issuperset(others):
             return None
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-        return Reasoning(reasoning) if isinstance(reasoning, str) else None
+        return (Reasoning(reasoning),) if isinstance(reasoning, str) else None
 
-    def _plain_arguments(self, calls: Any) -> ToolCall | None:
+    def _plain_arguments(self, calls: Any) -> Sequence[Piece] | None:
         if not isinstance(calls, list) or len(calls) != 1 or not isinstance(calls[0], dict):
             return None
         call = calls[0]
@@ -166,7 +173,7 @@ class ChunkReader:
         if not arguments or not isinstance(arguments, str) or not (call_id is None or call_id == ""):
             return None
         slot = self._latest(index)
-        return None if slot is None else ToolCall(slot.number, "", "", arguments)
+        return None if slot is None else (ToolCall(slot.number, "", "", arguments),)
 
     def _is_ours(self, choice: dict[str, Any]) -> bool:
         """We ask for one choice; of several, the first that speaks is the answer."""

@@ -66,7 +66,7 @@ class ResponseStream:
         self._emitter = MessageEmitter(
             message_id=context.message_id, model=context.model, input_tokens=context.input_tokens
         )
-        self.counts = defaultdict[str, int](int)
+        self.counts: defaultdict[str, int] = defaultdict(int)
         """How often what was found and mended in the answer, by name."""
         self.usage: Usage | None = None
         self._sequencer = BlockSequencer(
@@ -293,15 +293,15 @@ class ResponseStream:
             return
         fragments: list[Fragment] = []
         last: Sequence[Fragment] = ()
-        for event in events:
+        for name, data in events:
             if self._done:
                 break
-            last = self._read_event(event)
+            last = self._read_event(name, data)
             fragments += last
         self._frame = None
         if self._frames_left and len(last) == 1 and isinstance(last[0], (Text, Reasoning, ToolCall)):
             self._frames_left -= 1
-            self._frame = Frame.around(events[-1].data, last[0], self._reader.plain_piece)
+            self._frame = Frame.around(events[-1][1], last[0], self._reader.plain_pieces)
         if fragments:
             self._pass_on(self._rescue.feed(fragments))
 
@@ -327,13 +327,12 @@ class ResponseStream:
             self._pass_on(self._rescue.feed((piece,)))
         return True
 
-    def _read_event(self, event: Event) -> Sequence[Fragment]:
-        data = event.data
+    def _read_event(self, name: str, data: bytes) -> Sequence[Fragment]:
         if data.strip() == b"[DONE]":
             self._done = True
             return ()
         try:
-            return self._reader.read(data) if event.name != "error" else (Failure(loads(data)),)
+            return self._reader.read(data) if name != "error" else (Failure(loads(data)),)
         except InvalidJSON:
             return (_BAD_CHUNK,) if data.lstrip().startswith(b"{") else ()  # else a keep-alive in words
 

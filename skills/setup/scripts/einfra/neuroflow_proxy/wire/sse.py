@@ -6,8 +6,6 @@ event. Lines end at LF, CR or CRLF only: `str.splitlines` (and httpx's `aiter_li
 U+0085 and others, which JSON may carry raw.
 """
 
-from typing import NamedTuple
-
 from .codec import dumps
 
 _BOM = b"\xef\xbb\xbf"
@@ -16,11 +14,8 @@ _BOM = b"\xef\xbb\xbf"
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 
 
-class Event(NamedTuple):
-    """One event: the `event:` field ("" if there was none) and the joined `data:` lines."""
-
-    name: str
-    data: bytes
+Event = tuple[str, bytes]
+"""One event: the `event:` field ("" if there was none) and the joined `data:` lines."""
 
 
 class EventTooLong(ValueError):
@@ -97,13 +92,14 @@ class SSEDecoder:
         if self._buffer:
             data = bytes(self._buffer) + data
         *lines, rest = data.split(b"\n\n")
-        if data.count(b"\n") != 2 * len(lines) or len(data) > MAX_EVENT_BYTES:
+        if b"\n" in rest or len(data) > MAX_EVENT_BYTES:
             return None
-        events = [Event("", line[6:]) for line in lines if line.startswith(b"data: ")]
+        events = [("", line[6:]) for line in lines if line.startswith(b"data: ") and b"\n" not in line]
         if len(events) != len(lines):
             return None
-        self._buffer[:] = rest
-        self._buffered_before = len(rest)
+        if rest or self._buffer:
+            self._buffer[:] = rest
+            self._buffered_before = len(rest)
         return events
 
     def finish(self) -> list[Event]:
@@ -118,7 +114,7 @@ class SSEDecoder:
     def _line(self, line: bytes, events: list[Event]) -> None:
         if not line:
             if self._data:
-                events.append(Event(self._name, b"\n".join(self._data)))
+                events.append((self._name, b"\n".join(self._data)))
             self._name, self._data, self._size = "", [], 0
             return
         field, _, value = line.partition(b":")
