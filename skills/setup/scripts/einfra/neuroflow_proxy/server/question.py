@@ -5,9 +5,8 @@ that nothing of one model is left over for the next.
 """
 
 import secrets
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 
 from ..models.profiles import Profile, profile_for
 from ..models.providers import adapted
@@ -26,8 +25,7 @@ def _profile(model: str, base_url: str) -> Profile:
     return adapted(profile_for(model), base_url)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One request to one model."""
 
     body: JSON
@@ -59,7 +57,7 @@ class Question:
 
     def limited_to(self, max_tokens: int) -> Self:
         """The same with another limit for the answer."""
-        return replace(self, max_tokens=max_tokens)
+        return self._replace(max_tokens=max_tokens)
 
     def to_bytes(self) -> bytes:
         """The Chat Completions body."""

@@ -22,6 +22,9 @@ _MOST_BYTES = 16 * 1024 * 1024
 """Of the clients' JSON; what is made of it takes about twice as much."""
 
 
+_NOTHING = Size()
+
+
 class _Place(NamedTuple):
     """A pause in a conversation."""
 
@@ -54,17 +57,16 @@ class History:
         """How many conversations are kept."""
         return len(self._known)
 
-    def read(self, body: dict[str, Any], manner: Manner) -> tuple[Conversation, Size]:
-        """The conversation as `read_conversation` gives it, and its size."""
+    def read(self, body: dict[str, Any], manner: Manner) -> tuple[Conversation, Size, int]:
+        """The conversation as `read_conversation` gives it; the size of its first messages, and how many these are."""
         messages = body.get("messages")
         said = _as_json(messages) if isinstance(messages, list) and len(messages) >= _LEAST_MESSAGES else None
         if messages is None or said is None:
-            conversation = read_conversation(body, manner)
-            return conversation, size_of(conversation.messages)
+            return read_conversation(body, manner), _NOTHING, 0
         known, places = self._in_common(manner, said)
         if known is None:
             conversation = read_conversation(body, manner)
-            new, size, written = conversation.pauses[-_MOST_PLACES:], Size(), 0
+            new, size, written = conversation.pauses[-_MOST_PLACES:], _NOTHING, 0
         else:
             pause, size, _ = places.pop()
             before = known.conversation.until(pause)
@@ -79,7 +81,7 @@ class History:
                 places.append(_Place(pause, size, len(said) - len(dumps_strictly(rest)) + len("[")))
         if places and not conversation.ignored:  # these are counted anew for each request
             self._keep(_Known(manner, said, conversation, places[-_MOST_PLACES:]), known)
-        return conversation, size.plus(size_of(conversation.messages[written:]))
+        return conversation, size, written
 
     def _in_common(self, manner: Manner, said: bytes) -> tuple[_Known | None, list[_Place]]:
         """The conversation that has most in common with this one, and those of its places that both have."""

@@ -145,15 +145,17 @@ def _turns(body: dict[str, Any], start: int, conversation: Conversation) -> Iter
         raise missing("messages")
     turn: list[_Message] = []
     turn_role = ""
-    for message in _messages(body["messages"], start, conversation.ignored):
-        if message.role == "system":
+    for number, item in enumerate(an_array(body["messages"], "messages")[start:], start):
+        message = _message(item, number, conversation.ignored)
+        role = message.role
+        if role == "system":
             texts = block_texts(message.content, message.path)
             if not turn_role:
                 conversation.leading_system.extend(texts)
             if not turn_role or not texts:
                 continue
-            message = message._replace(content=joined(texts))  # noqa: PLW2901
-        role = "assistant" if message.role == "assistant" else "user"
+            message = message._replace(content=joined(texts))
+            role = "user"
         if role != turn_role and turn:
             yield turn_role, turn
             turn = []
@@ -164,18 +166,17 @@ def _turns(body: dict[str, Any], start: int, conversation: Conversation) -> Iter
     yield turn_role, turn
 
 
-def _messages(value: Any, start: int, ignored: dict[str, int]) -> Iterator[_Message]:
-    for index, item in enumerate(an_array(value, "messages")[start:], start):
-        path = ("messages", index)
-        message = an_object(item, path)
-        role = a_string(message, "role", path)
-        if role not in _ROLES:
-            raise refusal((path, "role"), "Input should be 'user', 'assistant' or 'system'")
-        if "content" not in message:
-            raise missing((path, "content"))
-        if not _KNOWN_FIELDS.issuperset(message):
-            note(ignored, [f"messages.{key[:60]}" for key in message.keys() - _KNOWN_FIELDS])
-        yield _Message(role, message["content"], index)
+def _message(value: Any, number: int, ignored: dict[str, int]) -> _Message:
+    path = ("messages", number)
+    message = an_object(value, path)
+    role = a_string(message, "role", path)
+    if role not in _ROLES:
+        raise refusal((path, "role"), "Input should be 'user', 'assistant' or 'system'")
+    if "content" not in message:
+        raise missing((path, "content"))
+    if not _KNOWN_FIELDS.issuperset(message):
+        note(ignored, [f"messages.{key[:60]}" for key in message.keys() - _KNOWN_FIELDS])
+    return _Message(role, message["content"], number)
 
 
 def _blocks(message: _Message) -> Iterator[tuple[dict[str, Any], Path]]:

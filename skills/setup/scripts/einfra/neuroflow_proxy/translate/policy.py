@@ -34,6 +34,8 @@ def directive_for(kind: RequestKind, profile: Profile, tools: Tools) -> list[str
 
 def words_for_refused(fields: dict[str, Any], learned: Learned) -> list[str]:
     """Says in words what the provider has refused to be told by a field of the body."""
+    if not learned.dropped_params:
+        return []
     words = []
     choice = fields.get("tool_choice")
     if "tool_choice" in learned.dropped_params and choice not in (None, "none"):

@@ -136,7 +136,7 @@ def _to_chat_request(
         read_pdf=read_pdf,
         search_name=tools.search.name if tools.search else None,
     )
-    conversation, size = history.read(body, manner)
+    conversation, size_before, counted = history.read(body, manner)
     for name, count in conversation.ignored.items():
         ignored[name] = ignored.get(name, 0) + count
     # Servers look for stop sequences in the reasoning as well, and would end the answer before it has begun.
@@ -154,12 +154,15 @@ def _to_chat_request(
         made["tools"] = tools.functions
     first = [{"role": "system", "content": joined(system)}] if system else []
     made["messages"] = [*first, *conversation.messages]
-    made |= _degraded(varying, learned) | dict(thinking.fields) | stops | sampling_fields(body, profile)
-    input_tokens = size.plus(size_of(first, tools.functions)).tokens(token_factor)
+    for fields in (_degraded(varying, learned), thinking.fields, stops, sampling_fields(body, profile)):
+        made.update(fields)
+    size = size_of([*first, *conversation.messages[counted:]], tools.functions)
+    input_tokens = (size.plus(size_before) if counted else size).tokens(token_factor)
     limit = max_tokens_for(body, input_tokens=input_tokens, profile=profile, learned=learned, thinking=thinking)
     if limit is not None:
         made["max_completion_tokens" if "max_completion_tokens" in profile.params else "max_tokens"] = limit
-    made |= {"stream": True, "stream_options": {"include_usage": True}}
+    made["stream"] = True
+    made["stream_options"] = {"include_usage": True}
     made, as_json = encodable_dumps({key: value for key, value in made.items() if key in allowed})
     return ChatRequest(
         body=made,
@@ -190,6 +193,8 @@ def _replay(profile: Profile, learned: Learned) -> Replay:
 
 def _degraded(fields: dict[str, Any], learned: Learned) -> dict[str, Any]:
     """The next best where the provider has refused the best; what is refused altogether falls to the whitelist."""
+    if not learned.dropped_params:
+        return fields
     degraded = dict(fields)
     if isinstance(fields.get("tool_choice"), dict) and "tool_choice.function" in learned.dropped_params:
         degraded["tool_choice"] = "required"

@@ -28,11 +28,15 @@ LEAST_OUTPUT = 1_024
 THINKING_ROOM = 4_096
 """The least that a model gets which cannot answer without reasoning first."""
 ESTIMATE_MARGIN = 1.1
+_SAMPLING = frozenset({"temperature", "top_p", "top_k"})
+_FORM = frozenset({"output_config", "output_format"})
 
 
 def sampling_fields(body: dict[str, Any], profile: Profile) -> dict[str, Any]:
     """`temperature`, `top_p` and `top_k`, within what the provider takes."""
     fields: dict[str, Any] = {}
+    if _SAMPLING.isdisjoint(body):
+        return fields
     temperature = optional_number(body, "temperature", "")
     if temperature is not None:
         fields["temperature"] = min(max(temperature, 0), profile.max_temperature)
@@ -47,6 +51,8 @@ def sampling_fields(body: dict[str, Any], profile: Profile) -> dict[str, Any]:
 
 def stop_fields(body: dict[str, Any], *, provider_stops: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
     """`stop` for the provider, and the stop sequences that are left for us to enforce."""
+    if body.get("stop_sequences") is None:
+        return {}, ()
     stops = list(dict.fromkeys([stop for stop in strings(body.get("stop_sequences"), "stop_sequences") if stop]))
     sent = stops[:MAX_STOPS] if provider_stops else []
     return ({"stop": sent} if sent else {}), tuple(stops[len(sent) :])
@@ -54,6 +60,8 @@ def stop_fields(body: dict[str, Any], *, provider_stops: bool) -> tuple[dict[str
 
 def response_format_fields(body: dict[str, Any]) -> dict[str, Any]:
     """`response_format` for the form that the answer is to have; empty if it may have any."""
+    if _FORM.isdisjoint(body):
+        return {}
     optional_object(body, "output_config", "")
     wanted = output_format(body)
     if not wanted:

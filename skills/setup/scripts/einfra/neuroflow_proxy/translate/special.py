@@ -32,7 +32,7 @@ class RequestKind(StrEnum):
     @property
     def is_small(self) -> bool:
         """True where the small model is good enough. A verdict on safety is not for the small one."""
-        return self not in (RequestKind.MAIN, RequestKind.COMPACTION, RequestKind.CLASSIFIER)
+        return self not in _FOR_THE_BIG_MODEL
 
     @property
     def wants_speed(self) -> bool:
@@ -40,26 +40,28 @@ class RequestKind(StrEnum):
         return self is not RequestKind.MAIN
 
 
+_FOR_THE_BIG_MODEL = frozenset({RequestKind.MAIN, RequestKind.COMPACTION, RequestKind.CLASSIFIER})
 _VERDICT_ENDS = frozenset({"</block>", "</severity>"})
 _TRANSCRIPT = "<transcript>"
 _SEARCH_REQUEST = re.compile(r"Perform a web search for the query: (?P<query>.+)", re.DOTALL)
-_SUMMARY_WORDS = ("<analysis>", "<summary>")
+_ANALYSIS, _SUMMARY = "<analysis>", "<summary>"
 
 
 def request_kind(body: dict[str, Any]) -> RequestKind:
     """The kind of a Messages request. Never fails: what cannot be read is `MAIN`, and is complained of elsewhere."""
     tools = body.get("tools")
+    last = _last_user_blocks(body)
     if isinstance(tools, list) and tools:
         if search_query(body) is not None:
             return RequestKind.WEB_SEARCH
-        return RequestKind.COMPACTION if _wants_summary(body) else RequestKind.MAIN
+        return RequestKind.COMPACTION if _wants_summary(last) else RequestKind.MAIN
     if body.get("max_tokens") == 1:
         return RequestKind.PROBE
-    if _wants_verdict(body):
+    if _wants_verdict(body, last):
         return RequestKind.CLASSIFIER
     if output_format(body):
         return RequestKind.STRUCTURED
-    if _wants_summary(body):
+    if _wants_summary(last):
         return RequestKind.COMPACTION
     # Claude Code's helpers say `tools: []`; clients that just chat leave the field out.
     return RequestKind.MAIN if tools is None else RequestKind.HELPER
@@ -73,7 +75,7 @@ def search_query(body: dict[str, Any]) -> str | None:
     tools, messages = body.get("tools"), body.get("messages")
     if not (isinstance(tools, list) and tools and all(is_search_tool(tool) for tool in tools)):
         return None
-    texts = _last_user_texts(body) if isinstance(messages, list) and len(messages) == 1 else []
+    texts = _texts(_last_user_blocks(body)) if isinstance(messages, list) and len(messages) == 1 else []
     asked = _SEARCH_REQUEST.fullmatch(texts[-1].strip()) if texts else None
     return asked["query"] if asked else None
 
@@ -84,29 +86,29 @@ def output_format(body: dict[str, Any]) -> Any:
     return (config.get("format") if isinstance(config, dict) else None) or body.get("output_format")
 
 
-def _wants_verdict(body: dict[str, Any]) -> bool:
+def _wants_verdict(body: dict[str, Any], last: list[Any]) -> bool:
     """Claude Code's auto mode asks for a verdict in two stages; only the first has stop sequences (section 9)."""
     stops = body.get("stop_sequences")
     if isinstance(stops, list) and any(isinstance(stop, str) and stop in _VERDICT_ENDS for stop in stops):
         return True
-    texts = _last_user_texts(body)
+    texts = _texts(last)
     return bool(texts) and texts[0].strip() == _TRANSCRIPT
 
 
-def _wants_summary(body: dict[str, Any]) -> bool:
+def _wants_summary(last: list[Any]) -> bool:
     """The wish is the last thing said, in the user's name; inside a tool loop it stands behind the tools' results.
 
     Notices of finished subagents hold `<summary>` too, so both tags must be there.
     """
-    blocks = _last_user_blocks(body)
-    text = blocks[-1].get("text") if blocks and isinstance(blocks[-1], dict) else None
-    return isinstance(text, str) and all(word in text for word in _SUMMARY_WORDS)
+    text = last[-1].get("text") if last and isinstance(last[-1], dict) else None
+    return isinstance(text, str) and _ANALYSIS in text and _SUMMARY in text
 
 
-def _last_user_texts(body: dict[str, Any]) -> list[str]:
-    """The texts of the last message, if it is the user's and holds nothing but text."""
-    texts = [block.get("text") if isinstance(block, dict) else None for block in _last_user_blocks(body)]
-    return [text for text in texts if isinstance(text, str)] if all(isinstance(t, str) for t in texts) else []
+def _texts(blocks: list[Any]) -> list[str]:
+    """The texts of blocks that are nothing but text."""
+    found = [block.get("text") if isinstance(block, dict) else None for block in blocks]
+    texts = [text for text in found if isinstance(text, str)]
+    return texts if len(texts) == len(found) else []
 
 
 def _last_user_blocks(body: dict[str, Any]) -> list[Any]:

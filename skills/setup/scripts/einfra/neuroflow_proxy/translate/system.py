@@ -13,6 +13,8 @@ def system_texts(system: Any) -> list[str]:
     That line leads the prompt and differs from one conversation (in older versions: request) to the next, so that no
     prefix would ever be found in the provider's cache (wire page, section 2.6).
     """
+    if system is None:
+        return []
     texts = block_texts(system, "system")
     if texts and texts[0].startswith(_BILLING):
         rest = texts[0].partition("\n")[2].lstrip("\n")

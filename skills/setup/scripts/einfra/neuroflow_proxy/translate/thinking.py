@@ -30,10 +30,11 @@ def plan_thinking(body: dict[str, Any], *, profile: Profile, kind: RequestKind, 
     Absent means no reasoning, as in the Messages API, and so does a forced tool, with which that API refuses it.
     """
     thinking = profile.thinking
-    effort = _effort(body)
+    asked = optional_object(body, "thinking", "") if "thinking" in body else {}
+    effort = _effort(body, asked)
     limit = optional_integer(body, "max_tokens", "", least=0)
-    is_wanted = in_conversation = _is_wanted(body, profile, effort)
-    if kind.wants_speed or tool_is_forced or (limit is not None and limit <= SMALL_LIMIT):
+    is_wanted = in_conversation = bool(asked) and _is_wanted(asked, profile, effort)
+    if is_wanted and (kind.wants_speed or tool_is_forced or (limit is not None and limit <= SMALL_LIMIT)):
         is_wanted = False
     if is_wanted:
         fields = thinking.by_effort.get(effort, thinking.on or {})
@@ -46,10 +47,7 @@ def plan_thinking(body: dict[str, Any], *, profile: Profile, kind: RequestKind, 
     )
 
 
-def _is_wanted(body: dict[str, Any], profile: Profile, effort: str) -> bool:
-    thinking = optional_object(body, "thinking", "")
-    if not thinking:
-        return False
+def _is_wanted(thinking: dict[str, Any], profile: Profile, effort: str) -> bool:
     match a_string(thinking, "type", "thinking"):
         case "enabled":
             return True
@@ -59,14 +57,14 @@ def _is_wanted(body: dict[str, Any], profile: Profile, effort: str) -> bool:
             return EFFORTS.index(effort) >= EFFORTS.index(profile.thinking.adaptive_from)
 
 
-def _effort(body: dict[str, Any]) -> str:
+def _effort(body: dict[str, Any], thinking: dict[str, Any]) -> str:
     """The effort asked for: the last said within the conversation (wire page, section 2.2), else the request's own."""
     messages = body.get("messages")
     for holder in (*reversed(messages if isinstance(messages, list) else ()), body):
         config = holder.get("output_config") if isinstance(holder, dict) else None
         if isinstance(config, dict) and config.get("effort") in EFFORTS:
             return str(config["effort"])
-    budget = optional_integer(optional_object(body, "thinking", ""), "budget_tokens", "thinking", least=0)
+    budget = optional_integer(thinking, "budget_tokens", "thinking", least=0) if thinking else None
     if budget is None:
         return DEFAULT_EFFORT
     return "low" if budget < 4_096 else "medium" if budget < 16_384 else "high"

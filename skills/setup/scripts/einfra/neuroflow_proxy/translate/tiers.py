@@ -37,10 +37,10 @@ def resolve_model(
     name = plain_name(requested)
     lowered = name.lower()
     # The client's model picker shows only names with `claude` in them, so ours are listed there as `claude-<id>`.
-    for candidate in (lowered, lowered.removeprefix(_CLAUDE)):
-        for known_id in sorted(known):
-            if known_id.lower() == candidate:
-                return known_id
+    for candidate in dict.fromkeys((lowered, lowered.removeprefix(_CLAUDE))):
+        same = [known_id for known_id in known if known_id.lower() == candidate]
+        if same:
+            return min(same)
     if name and "claude" not in lowered and lowered not in (*_BIG_TIERS, *_SMALL_TIERS):
         return name
     for word, model in (tiers or {}).items():

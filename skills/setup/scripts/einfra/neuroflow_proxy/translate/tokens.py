@@ -17,11 +17,10 @@ MESSAGE_TOKENS = 4
 """What a template puts around each message."""
 _DIGITS = b"0123456789"
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_BLANKS = b" \t\r"
 _ASCII = bytes(range(0x80))
 _LATIN_LEADS = bytes(range(0xC3, 0xCA))
 """First bytes of the letters with diacritics, in UTF-8. Each of them cuts a word in two."""
-_LETTERS_AND_HIGH = _LETTERS + bytes(range(0x80, 0x100))
+_BLANKS_AND_HIGH = b" \t\r" + bytes(range(0x80, 0x100))
 _PER_LETTER = 0.225
 _PER_DIGIT = 0.85
 _PER_NEWLINE = 0.95
@@ -127,14 +126,20 @@ def _as_text(tools: list[Any]) -> str:
 def _counted(text: str) -> list[int]:
     """Letters, digits, newlines, signs, first bytes of Latin letters, and the other bytes beyond ASCII."""
     data = text.encode("utf-8", "surrogatepass")
+    without_letters = data.translate(None, _LETTERS)  # first, since it leaves the least for the others
     leads = high = 0
     if not text.isascii():
-        foreign = data.translate(None, _ASCII)
+        foreign = without_letters.translate(None, _ASCII)
         leads = len(foreign) - len(foreign.translate(None, _LATIN_LEADS))
         high = len(foreign) - 2 * leads
-    without_letters = data.translate(None, _LETTERS_AND_HIGH)
-    letters = len(data) - len(without_letters) - high - 2 * leads
-    rest = without_letters.translate(None, _BLANKS)
+    rest = without_letters.translate(None, _BLANKS_AND_HIGH)
     signs = rest.translate(None, _DIGITS)
     newlines = signs.count(b"\n")
-    return [letters, len(rest) - len(signs), newlines, len(signs) - newlines, leads, high]
+    return [
+        len(data) - len(without_letters),
+        len(rest) - len(signs),
+        newlines,
+        len(signs) - newlines,
+        leads,
+        high,
+    ]

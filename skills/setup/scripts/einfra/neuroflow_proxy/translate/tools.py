@@ -143,7 +143,9 @@ def _in_stable_order(body: dict[str, Any]) -> list[tuple[dict[str, Any], Path]]:
     and so end the cached prefix there. In the order of loading, each stands behind what was there before it.
     """
     value = body.get("tools")
-    listed = [] if value is None else an_array(value, "tools")
+    if value is None:
+        return []
+    listed = an_array(value, "tools")
     tools: list[tuple[dict[str, Any], Path]] = [
         (an_object(tool, ("tools", index)), ("tools", index)) for index, tool in enumerate(listed)
     ]
@@ -167,7 +169,7 @@ def _loaded_tools(messages: Any) -> Iterator[str]:
 
 def tool_choice_fields(body: dict[str, Any], tools: Tools) -> dict[str, Any]:
     """`tool_choice` and `parallel_tool_calls` for the Chat Completions body; empty where there are no tools."""
-    choice = optional_object(body, "tool_choice", "")
+    choice = optional_object(body, "tool_choice", "") if "tool_choice" in body else None
     if not choice or not tools.functions:
         return {}
     fields: dict[str, Any] = {}
