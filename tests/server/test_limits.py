@@ -78,7 +78,7 @@ def answer_of(client: socket.socket) -> tuple[int, dict[str, Any]]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEADERS_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(body, "BODY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(connection, "BODY_TIMEOUT_S", 0.3)
 
 
 def test_a_request_of_32_megabytes_is_served(roomy: str) -> None:
@@ -179,8 +179,9 @@ def test_headers_without_end_are_refused(tmp_path: Path, parser: str) -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_body_that_comes_too_slowly_is_refused_in_words(tmp_path: Path) -> None:
-    with proxy(tmp_path) as url, connected(url) as client:
+@pytest.mark.parametrize("parser", PROTOCOLS)
+def test_a_body_that_comes_too_slowly_is_refused_in_words(tmp_path: Path, parser: str) -> None:
+    with proxy(tmp_path, http=bounded(parser)) as url, connected(url) as client:
         client.sendall(b"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
         status, told = answer_of(client)
     assert status == 408

@@ -13,7 +13,7 @@ from neuroflow_proxy.demo.gate import Limits
 from neuroflow_proxy.demo.provider import DemoProvider
 from neuroflow_proxy.demo.script import Cut, Pause, Raw, Status, finish, in_turn, reasoning, role, text, tool_call
 from neuroflow_proxy.provider import retry
-from neuroflow_proxy.translate.reader import ChunkReader
+from neuroflow_proxy.translate.response import ResponseStream
 from tests.grammar import Said, listen, parse_sse
 from tests.serving import proxy_before, wait_until
 
@@ -172,11 +172,11 @@ def test_a_turn_that_is_over_is_not_asked_again(provider: DemoProvider, url: str
 def test_a_bug_of_ours_is_told_and_the_server_goes_on(
     provider: DemoProvider, url: str, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumble(self: ChunkReader, chunk: object) -> Any:
+    def stumble(self: ResponseStream, data: bytes) -> Any:
         raise ZeroDivisionError("a secret of the conversation")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ChunkReader, "feed", stumble)
+        patch.setattr(ResponseStream, "feed", stumble)
         response = ask(url, stream=stream)
     assert response.status_code == 500
     assert response.json()["error"]["type"] == "api_error"

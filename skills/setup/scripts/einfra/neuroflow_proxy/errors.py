@@ -26,7 +26,6 @@ class Kind(StrEnum):
     PERMISSION = "permission"
     NOT_FOUND = "not_found"
     TOO_LARGE = "too_large"
-    SLOW = "slow"
     RATE_LIMIT = "rate_limit"
     OVERLOADED = "overloaded"
     TIMEOUT = "timeout"
@@ -57,7 +56,6 @@ OUTCOMES: dict[Kind, Outcome] = {
     Kind.PERMISSION: Outcome(403, "permission_error", 4),
     Kind.NOT_FOUND: Outcome(404, "not_found_error", 4),
     Kind.TOO_LARGE: Outcome(413, "request_too_large", 2),
-    Kind.SLOW: Outcome(408, "timeout_error", 5),
     Kind.RATE_LIMIT: Outcome(429, "rate_limit_error", 5),
     Kind.OVERLOADED: Outcome(503, "overloaded_error", 5),
     Kind.TIMEOUT: Outcome(504, "timeout_error", 5),

@@ -1,4 +1,7 @@
-"""Reading a request's body: whole, bounded in size and time, and as a JSON object or not at all."""
+"""Reading a request's body: whole, bounded in size, and as a JSON object or not at all.
+
+How long it may take to arrive is the connection's affair, see `connection.py`.
+"""
 
 import asyncio
 import contextlib
@@ -10,8 +13,6 @@ from .asgi import Receive
 
 # Anthropic's own limit for a request is 32 MB; the rest is room for what JSON adds to it.
 MAX_BODY_BYTES = 40 * 1024 * 1024
-# On loopback the largest takes less than a second; this is for a tunnel over a slow line.
-BODY_TIMEOUT_S = 120.0
 LINGER_S = 10.0
 
 
@@ -24,11 +25,7 @@ async def read_json_object(receive: Receive) -> tuple[JSON, int]:
 
     Raises `ProxyError`, or `ClientGone` if the client left meanwhile.
     """
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            body = await _read(receive)
-    except TimeoutError as error:
-        raise ProxyError(f"The request took longer than {BODY_TIMEOUT_S:.0f} s to arrive.", kind=Kind.SLOW) from error
+    body = await _read(receive)
     try:
         value = loads(bytes(body))
     except InvalidJSON as error:

@@ -1,4 +1,4 @@
-"""What a connection may do before it has asked for something: not wait for ever, and not send headers without end.
+"""What a connection may do before it has asked for something: not take for ever, and not send headers without end.
 
 Uvicorn bounds neither where httptools parses: its one time limit runs between an answer and the next request.
 """
@@ -10,9 +10,11 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from ..wire import messages_api as api
 from ..wire.codec import dumps
-from .asgi import ASGIApp, Receive, Scope, Send
+from .asgi import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS_TIMEOUT_S = 30.0
+# On loopback the largest body takes less than a second; this is for a tunnel over a slow line.
+BODY_TIMEOUT_S = 120.0
 # As much as h11 takes. What Claude Code sends is some 2 kB (claude-code-wire §1.2).
 MAX_HEADERS_BYTES = 64 * 1024
 
@@ -32,11 +34,12 @@ class Bounded(asyncio.Protocol):
         self._unheard = 0
         """Bytes since the last request began to be answered."""
         self._waits_since: float | None = None
+        """Since when we wait for headers, or for a body; None while we do not."""
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait()
+        self._wait(HEADERS_TIMEOUT_S)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._timer is not None:
@@ -47,7 +50,8 @@ class Bounded(asyncio.Protocol):
         if not self._running:
             # Looked at one read later: the first may hold a body behind its headers, and they are not yet told apart.
             if self._unheard > MAX_HEADERS_BYTES:
-                self._refuse("431 Request Header Fields Too Large", "The request's headers are too long.")
+                words = "The request's headers are too long."
+                self._refuse("431 Request Header Fields Too Large", "invalid_request_error", words)
                 return
             self._unheard += len(data)
         super().data_received(data)
@@ -55,34 +59,52 @@ class Bounded(asyncio.Protocol):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._waits_since = None
         self._running += 1
+        has_body = False
+
+        async def received() -> Message:
+            nonlocal has_body
+            if not has_body and self._waits_since is None:
+                self._wait(BODY_TIMEOUT_S)
+            message = await receive()
+            if not message.get("more_body"):
+                has_body = True
+                self._waits_since = None
+            return message
+
         try:
-            await self._serve(scope, receive, send)
+            await self._serve(scope, received, send)
         finally:
             self._running -= 1
             if not self._running and not self.transport.is_closing():
-                self._wait()
+                self._unheard = 0
+                self._wait(HEADERS_TIMEOUT_S)
 
-    def _wait(self) -> None:
-        self._unheard = 0
+    def _wait(self, limit_s: float) -> None:
         self._waits_since = self.loop.time()
+        due = self._waits_since + limit_s
+        if self._timer is not None and self._timer.when() > due:
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
-            self._timer = self.loop.call_later(HEADERS_TIMEOUT_S, self._look)
+            self._timer = self.loop.call_at(due, self._look)
 
     def _look(self) -> None:
         """One timer for many requests, set anew when it goes off: most come long before it does."""
         self._timer = None
         if self._waits_since is None:
             return
-        due = self._waits_since + HEADERS_TIMEOUT_S
+        due = self._waits_since + (BODY_TIMEOUT_S if self._running else HEADERS_TIMEOUT_S)
         if self.loop.time() < due:
             self._timer = self.loop.call_at(due, self._look)
+        elif self._running:
+            self._refuse("408 Request Timeout", "timeout_error", "The request took too long to arrive.")
         elif self._unheard:
-            self._refuse("408 Request Timeout", "The request's headers took too long to arrive.")
+            self._refuse("408 Request Timeout", "timeout_error", "The request's headers took too long to arrive.")
         else:
             self.transport.close()
 
-    def _refuse(self, status: str, words: str) -> None:
-        body = dumps(api.error("invalid_request_error", words))
+    def _refuse(self, status: str, error_type: str, words: str) -> None:
+        body = dumps(api.error(error_type, words))
         head = (
             f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
         )
