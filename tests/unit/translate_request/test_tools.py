@@ -1,6 +1,5 @@
 """Tools: which are sent, under which names and in which order, and how they may be chosen."""
 
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -125,9 +124,9 @@ def test_a_loaded_tool_stands_behind_those_that_were_there() -> None:
 
 
 def test_fields_of_tools_that_nobody_knows_are_counted() -> None:
-    ignored: Counter[str] = Counter()
-    read_tools({"tools": [tool("a", glow=1, cache_control={}), tool("b", glow=2)]}, ignored)
-    assert ignored == {"tools.glow": 2}
+    body = {"tools": [tool("a", glow=1, cache_control={}), tool("b", glow=2)]}
+    for _ in range(2):
+        assert read_tools(body).ignored == {"tools.glow": 2}
 
 
 @pytest.mark.parametrize(
@@ -143,8 +142,18 @@ def test_fields_of_tools_that_nobody_knows_are_counted() -> None:
 )
 def test_a_tool_that_cannot_be_read_is_refused_by_name(tools: Any, field: str) -> None:
     with pytest.raises(RequestError) as refused:
-        read_tools({"tools": tools}, Counter())
+        read_tools({"tools": tools})
     assert refused.value.message.startswith(field)
+
+
+def test_tools_that_were_read_before_are_not_read_again() -> None:
+    assert read_tools({"tools": [tool("a"), tool("b")]}) is read_tools({"tools": [tool("a"), tool("b")]})
+
+
+def test_a_complaint_names_the_place_in_the_request_and_not_in_the_order() -> None:
+    late = {**tool("late"), "defer_loading": True}
+    with pytest.raises(RequestError, match=r"^tools\.1\.description: "):
+        read_tools({"tools": [late, {"name": "a", "description": 1}]})
 
 
 # --- the choice

@@ -123,7 +123,7 @@ def _to_chat_request(
     if not _KNOWN_FIELDS.issuperset(body):
         note(ignored, [key[:60] for key in body.keys() - _KNOWN_FIELDS])
     kind = request_kind(body) if kind is None else kind
-    tools = read_tools(body, ignored, plain=learned.simple_schemas)
+    tools = read_tools(body, plain=learned.simple_schemas)
     choice = tool_choice_fields(body, tools)
     forced = choice.get("tool_choice") not in (None, "none")
     thinking = plan_thinking(body, profile=profile, kind=kind, tool_is_forced=forced)
@@ -137,7 +137,7 @@ def _to_chat_request(
         search_name=tools.search.name if tools.search else None,
     )
     conversation, size_before, counted = history.read(body, manner)
-    for name, count in conversation.ignored.items():
+    for name, count in (*tools.ignored.items(), *conversation.ignored.items()):
         ignored[name] = ignored.get(name, 0) + count
     # Servers look for stop sequences in the reasoning as well, and would end the answer before it has begun.
     allowed = profile.params - learned.dropped_params if learned.dropped_params else profile.params
@@ -156,8 +156,12 @@ def _to_chat_request(
     made["messages"] = [*first, *conversation.messages]
     for fields in (_degraded(varying, learned), thinking.fields, stops, sampling_fields(body, profile)):
         made.update(fields)
-    size = size_of([*first, *conversation.messages[counted:]], tools.functions)
-    input_tokens = (size.plus(size_before) if counted else size).tokens(token_factor)
+    size = size_of([*first, *conversation.messages[counted:]])
+    if tools.functions:
+        size = size.plus(tools.size)
+    if counted:
+        size = size.plus(size_before)
+    input_tokens = size.tokens(token_factor)
     limit = max_tokens_for(body, input_tokens=input_tokens, profile=profile, learned=learned, thinking=thinking)
     if limit is not None:
         made["max_completion_tokens" if "max_completion_tokens" in profile.params else "max_tokens"] = limit

@@ -6,6 +6,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from ..wire.codec import dumps, loads
 from ..wire.web_search import is_search_tool
 from .fields import (
     Path,
@@ -20,6 +21,7 @@ from .fields import (
     refusal,
     strings,
 )
+from .tokens import Size, size_of
 from .tool_schema import to_parameters
 
 DEFERRED_PLACEHOLDER = "DeferredToolPlaceholder"
@@ -72,18 +74,42 @@ class Tools(NamedTuple):
     """Upstream name to the client's name."""
     search: SearchTool | None
     """The server tool `web_search`, if the model may use it: the function in its place is ours to run."""
+    ignored: Mapping[str, int]
+    """Fields that nobody here knows, and how often each occurred."""
+    size: Size
+    """Of `functions`, for an estimate."""
 
 
-def read_tools(body: dict[str, Any], ignored: dict[str, int], *, plain: bool = False) -> Tools:
+def read_tools(body: dict[str, Any], *, plain: bool = False) -> Tools:
     """Read `tools`. Server tools and Claude Code's placeholder are left out, and so are repetitions of a name.
 
-    `plain` leaves only the simplest keywords in the schemas.
+    `plain` leaves only the simplest keywords in the schemas. The result is shared with later requests and must not be
+    changed.
     """
+    numbered = _in_stable_order(body)
+    if not numbered:
+        return _NO_TOOLS
+    tools_json = dumps([tool for _, tool in numbered])
+    read = _read if len(tools_json) <= _MOST_BYTES else _read.__wrapped__
+    return read(tools_json, tuple([number for number, _ in numbered]), plain)
+
+
+_MOST_BYTES = 1_000_000
+"""Of tools that are remembered."""
+_NO_TOOLS = Tools([], {}, {}, None, {}, Size())
+
+
+# Claude Code sends the same tools, a hundred kilobytes of them, with every request; subagents have others.
+@lru_cache(maxsize=16)
+def _read(tools_json: bytes, numbers: tuple[int, ...], plain: bool) -> Tools:
+    """Read tools that stand in the request at the places `numbers`."""
+    ignored: dict[str, int] = {}
     functions: list[dict[str, Any]] = []
     schemas: dict[str, Any] = {}
     names: dict[str, str] = {}
     search: SearchTool | None = None
-    for tool, path in _in_stable_order(body):
+    for number, tool in zip(numbers, loads(tools_json), strict=True):
+        path = ("tools", number)
         name = a_string(tool, "name", path)
         upstream = upstream_name(name)
         if upstream in names or name == DEFERRED_PLACEHOLDER:
@@ -106,7 +132,7 @@ def read_tools(body: dict[str, Any], ignored: dict[str, int], *, plain: bool = F
         functions.append({"type": "function", "function": function})
         schemas[upstream] = schema
         names[upstream] = name
-    return Tools(functions, schemas, names, search)
+    return Tools(functions, schemas, names, search, ignored, size_of([], functions))
 
 
 def read_search_tool(body: dict[str, Any]) -> SearchTool:
@@ -136,8 +162,8 @@ def _search_function(upstream: str, tool: dict[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _in_stable_order(body: dict[str, Any]) -> list[tuple[dict[str, Any], Path]]:
-    """The tools with their paths, those that were loaded in the course of the conversation last.
+def _in_stable_order(body: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """The tools with their places, those that were loaded in the course of the conversation last.
 
     Claude Code merges a tool that it has loaded into the others by name, which would move all that follow in the prompt
     and so end the cached prefix there. In the order of loading, each stands behind what was there before it.
@@ -146,14 +172,12 @@ def _in_stable_order(body: dict[str, Any]) -> list[tuple[dict[str, Any], Path]]:
     if value is None:
         return []
     listed = an_array(value, "tools")
-    tools: list[tuple[dict[str, Any], Path]] = [
-        (an_object(tool, ("tools", index)), ("tools", index)) for index, tool in enumerate(listed)
-    ]
+    tools = [(number, an_object(tool, ("tools", number))) for number, tool in enumerate(listed)]
     if not [tool for tool in listed if tool.get("defer_loading") is True]:
         return tools
     loaded = {name: position for position, name in reversed(list(enumerate(_loaded_tools(body.get("messages")), 1)))}
     return sorted(
-        tools, key=lambda item: loaded.get(str(item[0].get("name")), 0) if item[0].get("defer_loading") else -1
+        tools, key=lambda item: loaded.get(str(item[1].get("name")), 0) if item[1].get("defer_loading") else -1
     )
 
 
