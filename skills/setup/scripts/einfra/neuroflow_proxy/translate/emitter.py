@@ -154,7 +154,7 @@ class MessageEmitter:
         if self.has_ended:
             raise StreamStateError("the answer has ended")
         if self._state == "START":
-            usage = to_messages_usage(Usage(input_tokens=self._input_tokens, output_tokens=1))
+            usage = to_messages_usage(Usage(self._input_tokens, 1))
             self._events.append(api.message_start(self._message_id, self._model, usage))
             self._state = "BETWEEN"
 

@@ -150,6 +150,8 @@ class ChunkReader:
         if not delta:
             return None
         content = delta.get("content")
+        if content and len(delta) == 1:
+            return (Text(content),) if isinstance(content, str) else None
         others = [name for name, value in delta.items() if value and name != "content"]
         if content is not None and content != "":
             return (Text(content),) if isinstance(content, str) and not others else None
@@ -329,13 +331,15 @@ def to_usage(raw: Mapping[str, Any]) -> Usage:
     completion = _count(raw, "completion_tokens")
     if not completion and prompt:
         completion = max(_count(raw, "total_tokens") - prompt, 0)
-    cached = _count(raw.get("prompt_tokens_details"), "cached_tokens")
+    prompt_details, completion_details = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
+    cached = _count(prompt_details, "cached_tokens") if prompt_details else 0
     if not cached:
         for name in _CACHED:
             if name in raw and (cached := _count(raw, name)):
                 break
     cached = min(cached, prompt)
-    thinking = _count(raw.get("completion_tokens_details"), "reasoning_tokens") or _count(raw, "reasoning_tokens")
+    thinking = _count(completion_details, "reasoning_tokens") if completion_details else 0
+    thinking = thinking or _count(raw, "reasoning_tokens")
     return Usage(prompt - cached, completion, cached, thinking)
 
 
@@ -371,6 +375,8 @@ def find_error(chunk: Mapping[str, Any], *, has_choices: bool) -> Any:
 def _count(counts: object, name: str) -> int:
     """A count in an object of them; 0 where there is none."""
     value = counts.get(name) if isinstance(counts, dict) else None
+    if type(value) is int and value >= 0:
+        return value
     if value is None or not isinstance(value, (int, float)) or not isfinite(value):
         return 0
     return max(int(value), 0)

@@ -9,6 +9,7 @@ U+0085 and others, which JSON may carry raw.
 from .codec import dumps
 
 _BOM = b"\xef\xbb\xbf"
+_LF, _CR = b"\n\r"  # looked for as numbers, which takes a third of the time
 
 # No answer of a real provider comes near it; without a limit one endless line would take all memory.
 MAX_EVENT_BYTES = 64 * 1024 * 1024
@@ -62,7 +63,7 @@ class SSEDecoder:
                 del buffer[: len(_BOM)]
         if self._after_cr and buffer:
             self._after_cr = False
-            if buffer[0] == 0x0A:
+            if buffer[0] == _LF:
                 del buffer[0]
         searched = self._buffered_before
         if buffer.find(b"\n", searched) < 0 and buffer.find(b"\r", searched) < 0:
@@ -87,20 +88,20 @@ class SSEDecoder:
         """What `feed` would return between two events, at a fifth of the cost, where all is as nearly all servers send
         it: events of one `data: ` line, each ended by two LF. None, and nothing done, where anything is not.
         """
-        if b"\n" not in data or b"\r" in data:
+        if _LF not in data or _CR in data:
             return None
         if self._buffer:
             data = bytes(self._buffer) + data
-        *lines, rest = data.split(b"\n\n")
-        if b"\n" in rest or len(data) > MAX_EVENT_BYTES:
+        whole, end, rest = data.rpartition(b"\n\n")
+        if not (end and whole.startswith(b"data: ")) or _LF in rest or len(data) > MAX_EVENT_BYTES:
             return None
-        events = [("", line[6:]) for line in lines if line.startswith(b"data: ") and b"\n" not in line]
-        if len(events) != len(lines):
+        lines = whole[6:].split(b"\n\ndata: ")
+        if _LF in b"".join(lines):
             return None
         if rest or self._buffer:
             self._buffer[:] = rest
             self._buffered_before = len(rest)
-        return events
+        return [("", line) for line in lines]
 
     def finish(self) -> list[Event]:
         """The stream ended: return what an unfinished last event holds."""
