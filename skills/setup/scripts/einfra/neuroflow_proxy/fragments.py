@@ -1,6 +1,6 @@
 """What travels between the stages of a response: small typed fragments, in the order in which they were said.
 
-    wire/sse ─▶ translate/reader ─▶ rescue ─▶ translate/tool_calls ─▶ translate/emitter
+    wire/sse ─▶ translate/reader ─▶ rescue ─▶ translate/sequencer ─▶ translate/emitter
 
 A fragment is a piece, never a whole: texts are to be joined, and the pieces of a tool call belong together by `slot`.
 """

@@ -7,6 +7,7 @@ import re
 
 _STRUCTURE = re.compile(r'["{}\[\]]')
 _STRING_END = re.compile(r'["\\]')
+_MANY_PIECES = 4096
 
 
 class JSONExtent:
@@ -22,15 +23,17 @@ class JSONExtent:
     @property
     def is_closed(self) -> bool:
         """True once an object or array was opened and its last bracket has been closed."""
-        text = "".join(self._unread)
-        self._unread.clear()
-        self._read(text)
+        self._read()
         return self._opened and self._depth <= 0 and not self._in_string
 
     def feed(self, piece: str) -> None:
         self._unread.append(piece)
+        if len(self._unread) > _MANY_PIECES:
+            self._read()
 
-    def _read(self, text: str) -> None:
+    def _read(self) -> None:
+        text = "".join(self._unread)
+        self._unread.clear()
         position, end = 0, len(text)
         while position < end:
             if self._escaped:
