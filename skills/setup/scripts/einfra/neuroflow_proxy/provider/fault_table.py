@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ..errors import Kind
 from .error_body import ErrorBody
+from .patterns import LatePattern
 
 KEY_HELP = {
     "einfra": (
@@ -41,8 +42,8 @@ class Rule:
     lead: str
     hint: str = ""
     status: frozenset[int] | None = None
-    says: re.Pattern[str] | None = None
-    header: tuple[str, re.Pattern[str]] | None = None
+    says: LatePattern | None = None
+    header: tuple[str, LatePattern] | None = None
     is_page: bool = False
     should_retry: bool | None = None
 
@@ -55,8 +56,8 @@ class Rule:
         )
 
 
-def _words(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE | re.MULTILINE)
+def _words(*patterns: str) -> LatePattern:
+    return LatePattern("|".join(patterns), re.IGNORECASE | re.MULTILINE)
 
 
 def _statuses(*parts: int | range) -> frozenset[int]:

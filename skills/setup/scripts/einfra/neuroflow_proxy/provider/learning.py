@@ -20,32 +20,33 @@ from typing import Any
 
 from ..models.learned import Learned
 from .error_body import ErrorBody, read_error, read_error_body
+from .patterns import LatePattern
 from .token_limits import read_token_limits
 
 _NEEDED = frozenset({"model", "messages", "stream", "tools"})
 """Without these there is no request; a complaint about them is none about an extra."""
 
-_REFUSES = re.compile(
+_REFUSES = LatePattern(
     r"not (?:support|permit|allow|enabl|accept|valid|available|a valid|empty|compatible)|n't support|cannot|unsupported"
     r"|unavailable|unrecogni[sz]ed|unknown|unexpected|extra|forbidden|invalid|must be|should be|only|deprecated",
     re.I,
 )
-_NO_IMAGES = re.compile(
+_NO_IMAGES = LatePattern(
     r"not (?:a )?(?:multi-?modal|vision)|n[o']t support (?:\w+ )?(?:image|vision|visual|multi-?modal)|text[- ]only"
     r"|(?:images?|image_url|vision|multi-?modal)[`'\"]?(?: (?:input|content|part)s?)?[`'\"]? (?:is|are) (?:only|not|un)"
     r"|(?:unknown|unsupported|invalid) (?:variant|content|part|message)[^.\n]{0,40}\bimage|support image input"
     r"|at most 0 image|allowed values: \['text'\]",
     re.I,
 )
-_WANTS_TEXT = re.compile(
+_WANTS_TEXT = LatePattern(
     r"valid string|must be a string|should be a string|expected (?:a )?string|str type expected", re.I
 )
-_WANTS_REASONING = re.compile(
+_WANTS_REASONING = LatePattern(
     r"reasoning(?:_content)?\b.{0,60}(?:must be (?:passed|sent|included|provided)|is (?:missing|required))"
     r"|missing `?reasoning",
     re.I | re.S,
 )
-_SCHEMA = re.compile(
+_SCHEMA = LatePattern(
     r"(?:invalid|unsupported|unknown|not a valid)[^.\n]{0,40}\bschema\b"
     r"|\bschema\b[^.\n]{0,80}(?:invalid|not (?:supported|valid))"
     r"|(?:compil|convert|pars)\w* (?:the )?(?:json )?(?:schema|grammar)|grammar[^.\n]{0,40}(?:error|fail|invalid)",

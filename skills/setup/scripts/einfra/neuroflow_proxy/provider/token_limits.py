@@ -8,18 +8,20 @@ that the text does not name stays None.
 import re
 from dataclasses import dataclass
 
+from .patterns import LatePattern
+
 _N = r"[~(]? ?(?<!\d)(\d{1,3}(?:,\d{3})+|\d{1,9})(?!\d)"
 _MAX_TOKENS = r"`?'?max_(?:completion_|output_)?tokens'?`?"
 
 
-def _first_of(*patterns: str) -> tuple[re.Pattern[str], ...]:
+def _first_of(*patterns: str) -> tuple[LatePattern, ...]:
     return tuple(
-        re.compile(pattern.replace("{N}", _N).replace("{MAX_TOKENS}", _MAX_TOKENS), re.I) for pattern in patterns
+        LatePattern(pattern.replace("{N}", _N).replace("{MAX_TOKENS}", _MAX_TOKENS), re.I) for pattern in patterns
     )
 
 
 # input + max_tokens > window, all in one (Anthropic; vLLM turns it round).
-_SUM = re.compile(r"exceed context limit: (\d+) \+ (\d+) > (\d+)", re.I)
+_SUM = LatePattern(r"exceed context limit: (\d+) \+ (\d+) > (\d+)", re.I)
 
 _WINDOW = _first_of(
     r"maximum (?:context|model|prompt|sequence|allowed)(?: input)? (?:length|limit|size|window)\s*(?:is|of|=|:)?\s*{N}",
@@ -79,7 +81,7 @@ _OUTPUT_LIMIT = _first_of(
     r"max(?:imum)? (?:output|completion) tokens (?:is|of|:|must be less than or equal to) ?{N}",
 )
 
-_TOO_LONG = re.compile(
+_TOO_LONG = LatePattern(
     "|".join(
         (
             r"context_length_exceeded|context_window_exceeded|ContextWindowExceeded|exceed_context_size",
@@ -101,7 +103,7 @@ _TOO_LONG = re.compile(
     re.I,
 )
 # Lengths of other things than the conversation.
-_OTHER_LENGTH = re.compile(
+_OTHER_LENGTH = LatePattern(
     r"string too long|string_above_max_length|expected maxlength"
     r"|\b(?:name|id|description|pattern|url|stop)['\"`]? (?:is too long|exceeds the maximum allowed length)",
     re.I,
@@ -153,7 +155,7 @@ def read_token_limits(text: str) -> TokenLimits | None:
     return TokenLimits(window, input_tokens, input_above, output_tokens, total, output_limit, too_long)
 
 
-def _number(patterns: tuple[re.Pattern[str], ...], text: str) -> int | None:
+def _number(patterns: tuple[LatePattern, ...], text: str) -> int | None:
     for pattern in patterns:
         if match := pattern.search(text):
             return int(match[1].replace(",", ""))
