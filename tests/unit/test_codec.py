@@ -32,6 +32,13 @@ def test_what_is_not_json_is_said_to_be_invalid(bad: bytes) -> None:
             loads(bad)
 
 
+def test_whoever_wants_no_unpaired_surrogates_hears_of_them() -> None:
+    assert codec.dumps_strictly({"a": "xě😀"}) == codec.dumps({"a": "xě😀"})
+    for value in ({"a": ["x\ud800"]}, {"\udc00": 1}):
+        with pytest.raises(UnicodeEncodeError):
+            codec.dumps_strictly(value)
+
+
 def test_unpaired_surrogates_survive_both_ways() -> None:
     assert codec.loads(codec.dumps({"a": "x\ud800ě"})) == {"a": "x\ud800ě"}
 

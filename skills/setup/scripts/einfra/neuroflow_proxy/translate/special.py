@@ -40,7 +40,7 @@ class RequestKind(StrEnum):
         return self is not RequestKind.MAIN
 
 
-_FOR_THE_BIG_MODEL = frozenset({RequestKind.MAIN, RequestKind.COMPACTION, RequestKind.CLASSIFIER})
+_FOR_THE_BIG_MODEL = (RequestKind.MAIN, RequestKind.COMPACTION, RequestKind.CLASSIFIER)
 _VERDICT_ENDS = frozenset({"</block>", "</severity>"})
 _TRANSCRIPT = "<transcript>"
 _SEARCH_REQUEST = re.compile(r"Perform a web search for the query: (?P<query>.+)", re.DOTALL)
