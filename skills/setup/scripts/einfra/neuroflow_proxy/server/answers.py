@@ -69,8 +69,8 @@ class Output(Protocol):
     async def ping_if_silent(self) -> None:
         """Say that we are alive, if nothing has been said for too long."""
 
-    async def write(self, events: Sequence[JSON]) -> None:
-        """Take the next events of the answer."""
+    async def write(self, events: Sequence[JSON], *, may_wait: bool = False) -> None:
+        """Take the next events of the answer. Those that may wait leave with what is written next."""
 
     async def end(self, events: Sequence[JSON] = ()) -> None:
         """The answer is complete with these events."""
@@ -93,7 +93,7 @@ class WholeMessage:
     async def ping_if_silent(self) -> None:
         """Nothing can be said before the answer is complete."""
 
-    async def write(self, events: Sequence[JSON]) -> None:
+    async def write(self, events: Sequence[JSON], *, may_wait: bool = False) -> None:
         self._fold.feed(events)
 
     async def end(self, events: Sequence[JSON] = ()) -> None:
@@ -113,6 +113,7 @@ class EventStream:
         self._headers = headers
         self._last_write = time.monotonic()
         self._is_writing = False
+        self._waiting = b""
         self._pinging: asyncio.Future[None] | None = None
         self.has_started = False
         self.has_ended = False
@@ -136,19 +137,23 @@ class EventStream:
             self._pinging.set_result(None)
             self._pinging = None
 
-    async def write(self, events: Sequence[JSON]) -> None:
+    async def write(self, events: Sequence[JSON], *, may_wait: bool = False) -> None:
         """Send events, all in one write."""
         if events:
-            await self._write(_encoded(events), more=True)
+            self._waiting += _encoded(events)
+        if self._waiting and not may_wait:
+            await self._write(more=True)
 
     async def end(self, events: Sequence[JSON] = ()) -> None:
         """Send the last events and end the body; clients wait for it after message_stop (claude-code-wire §5.8)."""
         self.has_ended = True
-        await self._write(_encoded(events), more=False)
+        self._waiting += _encoded(events)
+        await self._write(more=False)
 
-    async def _write(self, data: bytes, *, more: bool) -> None:
+    async def _write(self, *, more: bool) -> None:
         if self._pinging is not None:
             await self._pinging
+        data, self._waiting = self._waiting, b""
         self._is_writing = True
         self._last_write = time.monotonic()
         try:

@@ -8,7 +8,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from ..errors import Kind, UpstreamError
 from ..provider.admission import Priority, told_limit
@@ -37,8 +38,11 @@ _MAY_FALL_BACK = frozenset({Kind.RATE_LIMIT, Kind.OVERLOADED, Kind.TIMEOUT, Kind
 
 _log = logging.getLogger("neuroflow_proxy")
 
-Write = Callable[[Sequence[JSON]], Awaitable[None]]
-"""Where the events of the answer go."""
+class Write(Protocol):
+    """Where the events of the answer go."""
+
+    async def __call__(self, events: Sequence[JSON], *, may_wait: bool = False) -> None:
+        """As `Output.write`."""
 
 
 class Asking:
@@ -150,6 +154,7 @@ class Asking:
     async def _translate(self, answer: UpstreamAnswer, write: Write) -> None:
         stream = self.stream
         received, grace_ends = 0, None
+        last: list[JSON] = []
         try:
             while True:
                 if grace_ends is None:
@@ -164,9 +169,11 @@ class Asking:
                 received += len(data)
                 if received > MAX_ANSWER_BYTES:
                     raise UpstreamError(f"{self.question.model} was speaking without end, and was cut off.")
-                await write(stream.feed(data))
+                events = stream.feed(data)
                 if stream.is_over or stream.failure is not None:
+                    last = events
                     break
+                await write(events)
                 if grace_ends is None and stream.has_finish:
                     grace_ends = asyncio.get_running_loop().time() + END_GRACE_S
         except (TimeoutError, UpstreamError):
@@ -174,7 +181,8 @@ class Asking:
                 raise
         except EventTooLong as endless:
             raise UpstreamError(f"The answer of {self.question.model} is broken: {endless}.") from endless
-        await write(stream.settle())
+        last += stream.settle()
+        await write(last, may_wait=stream.failure is None)  # a short answer comes and leaves in one piece
         if stream.failure is not None:
             self._refusal = error = stream.failure.error
             if isinstance(error, str):  # a web page where an answer should be

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from ..wire import messages_api as api
 from ..wire.codec import dumps
 from .asgi import ASGIApp, Message, Receive, Scope, Send
+from .head import HeadWithBody
 
 HEADERS_TIMEOUT_S = 30.0
 # On loopback the largest body takes less than a second; this is for a tunnel over a slow line.
@@ -24,7 +25,7 @@ class Bounded(asyncio.Protocol):
 
     app: ASGIApp
     loop: asyncio.AbstractEventLoop
-    transport: asyncio.Transport
+    transport: HeadWithBody
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -38,7 +39,7 @@ class Bounded(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(HeadWithBody(transport))  # type: ignore[arg-type]
         self._wait(HEADERS_TIMEOUT_S)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -75,6 +76,7 @@ class Bounded(asyncio.Protocol):
             await self._serve(scope, received, send)
         finally:
             self._running -= 1
+            self.transport.flush()
             if not self._running and not self.transport.is_closing():
                 self._unheard = 0
                 self._wait(HEADERS_TIMEOUT_S)

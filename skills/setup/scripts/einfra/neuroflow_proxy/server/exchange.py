@@ -151,9 +151,9 @@ class Exchange:
 def _heard_by(listener: MessageFold, write: Write) -> Write:
     """The same, with somebody who listens."""
 
-    async def listened(events: Sequence[JSON]) -> None:
+    async def listened(events: Sequence[JSON], *, may_wait: bool = False) -> None:
         listener.feed(events)
-        await write(events)
+        await write(events, may_wait=may_wait)
 
     return listened
 

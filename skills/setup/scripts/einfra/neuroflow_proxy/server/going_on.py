@@ -66,6 +66,7 @@ async def answer_whole(asking: Asking, body: JSON, continuations: list[Continuat
     """Ask for what `body` wants and for all that continues it; after this the stream needs only to be ended."""
     await asking.patiently(body, write)
     while (further := await _next(asking, continuations, write)) is not None:
+        await write(())  # what was said has waited for an end that comes later
         if further.may_fail:
             await asking.once_more(further.body, write)
         else:

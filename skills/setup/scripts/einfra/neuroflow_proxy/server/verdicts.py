@@ -59,7 +59,7 @@ async def _verdict(state: ProxyState, settings: Settings, body: JSON, call: JSON
         return None
     heard = MessageFold()
 
-    async def write(events: Sequence[JSON]) -> None:
+    async def write(events: Sequence[JSON], *, may_wait: bool = False) -> None:
         heard.feed(events)
 
     try:
