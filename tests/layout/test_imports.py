@@ -55,8 +55,8 @@ PURE_STDLIB = {
 
 # A library that only these may import: with the rest of the package it could be swapped without being noticed.
 ONLY_IN = {
-    "httpx": ("provider/", "websearch/searxng.py"),
-    "h11": ("provider/http1.py",),
+    "httpx": ("provider/by_httpx.py", "websearch/searxng.py"),
+    "h11": ("provider/http1_h11.py",),
     "httptools": ("provider/http1.py",),
     "uvicorn": ("server/run.py", "server/connection.py", "demo/run.py"),
     "questionary": ("setup/wizard.py",),

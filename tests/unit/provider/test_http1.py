@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuroflow_proxy.provider import http1
-from neuroflow_proxy.provider.http1 import H11Parser, Headers, HttptoolsParser, MalformedResponse
+from neuroflow_proxy.provider.http1 import Headers, HttptoolsParser, MalformedResponse
+from neuroflow_proxy.provider.http1_h11 import H11Parser
 
 PARSERS = [H11Parser] + ([HttptoolsParser] if http1.httptools is not None else [])
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Here: yes\r\n\r\n5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n"

@@ -5,11 +5,12 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from neuroflow_proxy.provider import transport
+from neuroflow_proxy.provider.network import BrokenOff, NoConnection, Silence, Unsendable, request_to
 from neuroflow_proxy.provider.transport import DirectTransport, connected_socket
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -45,22 +46,18 @@ async def before(answer: Answer) -> AsyncIterator[tuple[Server, str, DirectTrans
     server = Server(answer)
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    async with DirectTransport() as direct:
+    async with contextlib.aclosing(DirectTransport()) as direct:
         yield server, f"http://127.0.0.1:{port}/v1/x?y=z", direct
     listening.close()
     await asyncio.gather(*filter(None, server.tasks))
 
 
 async def ask(direct: DirectTransport, url: str, body: bytes = b"", read_s: float = 5.0) -> bytes:
-    timeouts = {"connect": 5.0, "read": read_s, "write": 5.0, "pool": None}
-    response = await direct.handle_async_request(
-        httpx.Request("POST", url, content=body, extensions={"timeout": timeouts})
-    )
-    assert isinstance(response.stream, httpx.AsyncByteStream)
+    _, _, answer = await direct.send(request_to("POST", url, {}), body, connect_s=5.0, silence_s=read_s)
     try:
-        return b"".join([piece async for piece in response.stream])
+        return b"".join([piece async for piece in answer])
     finally:
-        await response.aclose()
+        await answer.aclose()
 
 
 async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,7 +97,7 @@ def test_an_answer_that_is_left_before_its_end_closes_the_connection() -> None:
     async def test() -> None:
         async with before(half) as (server, url, direct):
             for _ in range(2):
-                with pytest.raises(httpx.ReadTimeout):
+                with pytest.raises(Silence):
                     await ask(direct, url, read_s=0.05)
             assert server.connections == 2
 
@@ -142,14 +139,12 @@ def test_what_arrived_before_the_connection_broke_is_read_first() -> None:
 
     async def test() -> None:
         async with before(half) as (_, url, direct):
-            timeouts = {"connect": 5.0, "read": 5.0}
-            request = httpx.Request("POST", url, extensions={"timeout": timeouts})
-            response = await direct.handle_async_request(request)
-            pieces = response.stream.__aiter__()  # type: ignore[union-attr]
+            _, _, body = await direct.send(request_to("POST", url, {}), b"", connect_s=5.0, silence_s=5.0)
+            pieces = aiter(body)
             assert await anext(pieces) == b"he"
-            with pytest.raises(httpx.RemoteProtocolError, match="before the answer was whole"):
+            with pytest.raises(BrokenOff, match="before the answer was whole"):
                 await anext(pieces)
-            await response.aclose()
+            await body.aclose()
 
     run(test)
 
@@ -160,7 +155,7 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None
 
     async def test() -> None:
         async with before(nothing) as (_, url, direct):
-            with pytest.raises(httpx.ReadTimeout):
+            with pytest.raises(Silence):
                 await ask(direct, url, read_s=0.05)
 
     run(test)
@@ -192,14 +187,13 @@ def test_a_reader_that_pauses_holds_the_server_back_and_misses_nothing() -> None
 
     async def test() -> None:
         async with before(much) as (_, url, direct):
-            request = httpx.Request("POST", url, extensions={"timeout": {"connect": 5.0, "read": 0.2}})
-            response = await direct.handle_async_request(request)
+            _, _, body = await direct.send(request_to("POST", url, {}), b"", connect_s=5.0, silence_s=0.2)
             await asyncio.sleep(0.5)  # longer than the server may be silent: it is we who do not read
             assert sum(written) < size / 2
             total = 0
-            async for piece in response.stream:  # type: ignore[union-attr]
+            async for piece in body:
                 total += len(piece)
-            await response.aclose()
+            await body.aclose()
             assert total == size
 
     run(test)
@@ -207,8 +201,8 @@ def test_a_reader_that_pauses_holds_the_server_back_and_misses_nothing() -> None
 
 def test_a_host_that_refuses_is_told_as_such() -> None:
     async def test() -> None:
-        async with DirectTransport() as direct:
-            with pytest.raises(httpx.ConnectError):
+        async with contextlib.aclosing(DirectTransport()) as direct:
+            with pytest.raises(NoConnection):
                 await ask(direct, "http://127.0.0.1:9/v1")
 
     run(test)
@@ -230,7 +224,33 @@ def test_an_address_that_does_not_answer_does_not_keep_from_trying_the_next(monk
             monkeypatch.setattr(loop, "getaddrinfo", addresses)
             monkeypatch.setattr(loop, "sock_connect", connect)
             async with asyncio.timeout(5):
-                with await connected_socket("two.example", httpx.URL(url).port or 0) as connected:
+                with await connected_socket("two.example", urlsplit(url).port or 0) as connected:
                     assert connected.getpeername()[0] == "127.0.0.1"
 
     run(test)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "target"),
+    [
+        ("https://llm.ai.e-infra.cz/v1/models", "llm.ai.e-infra.cz", "/v1/models"),
+        ("http://localhost:8000/v1/x?y=z&a=b c", "localhost:8000", "/v1/x?y=z&a=b%20c"),
+        ("http://[::1]:8000/v1", "[::1]:8000", "/v1"),
+        ("https://Příklad.example/v1/č%20d", "xn--pklad-zsa96e.example", "/v1/%C4%8D%20d"),
+        ("https://openrouter.ai", "openrouter.ai", "/"),
+    ],
+)
+def test_a_url_is_asked_for_as_servers_expect_it(url: str, host: str, target: str) -> None:
+    head = request_to("GET", url, {"X-A": "b"}).head
+    assert head == f"GET {target} HTTP/1.1\r\nHost: {host}\r\nX-A: b\r\n".encode()
+
+
+@pytest.mark.parametrize("url", ["ftp://a/v1", "https:///v1", "http://a:port/v1", f"http://{'a' * 70}.cz/", "x"])
+def test_what_is_no_address_of_a_web_server_is_told(url: str) -> None:
+    with pytest.raises(Unsendable):
+        request_to("GET", url, {})
+
+
+def test_a_key_cannot_bring_headers_of_its_own() -> None:
+    with pytest.raises(Unsendable):
+        request_to("GET", "http://a/", {"Authorization": "Bearer k\r\nX-Other: y"})

@@ -1,13 +1,11 @@
 """Reading HTTP/1.1 responses from bytes: with httptools where it is there, with h11 where not. Sans-io.
 
-Both become one small interface, so that who uses it need not know which of them it is. h11 comes with httpx and is
-never missing; it reads some ten times slower.
+Both become one small interface, so that who uses it need not know which of them it is. h11 comes with uvicorn and is
+never missing; it reads some ten times slower, and is loaded only where it must be.
 """
 
 from collections.abc import Callable
 from typing import Any, Protocol
-
-import h11
 
 try:
     import httptools
@@ -71,7 +69,7 @@ class HttptoolsParser:
         if self._has_ended:
             return
         if self._status < 200 or self._has_length:
-            raise MalformedResponse(_cut_off(self._status))
+            raise MalformedResponse(cut_off(self._status))
         self._has_ended = True
         self._listener.on_end(False)
 
@@ -101,54 +99,15 @@ class HttptoolsParser:
             self._listener.on_end(self._parser.should_keep_alive())
 
 
-class H11Parser:
-    """`ResponseParser` with h11."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._status = 0
-        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-        # h11 reads a response only to a request that it has seen.
-        self._connection.send(h11.Request(method="GET", target="/", headers=[("host", "h")]))
-        self._connection.send(h11.EndOfMessage())
-
-    def feed(self, data: bytes) -> None:
-        if self._connection.their_state is h11.DONE:
-            raise MalformedResponse("more than one response")
-        try:
-            self._connection.receive_data(data)
-            self._read()
-        except h11.RemoteProtocolError as error:
-            raise MalformedResponse(str(error)) from error
-
-    def feed_eof(self) -> None:
-        if self._connection.their_state is h11.DONE:
-            return
-        try:
-            self._connection.receive_data(b"")
-            self._read()
-        except h11.RemoteProtocolError as error:
-            raise MalformedResponse(_cut_off(self._status)) from error
-
-    def _read(self) -> None:
-        while True:
-            event = self._connection.next_event()
-            if isinstance(event, h11.Data):
-                self._listener.on_body(bytes(event.data))
-            elif isinstance(event, h11.Response):
-                self._status = event.status_code
-                self._listener.on_head(event.status_code, list(event.headers))
-            elif isinstance(event, h11.EndOfMessage):
-                self._listener.on_end(self._connection.our_state is h11.DONE)
-                return
-            elif not isinstance(event, h11.InformationalResponse):
-                return
-
-
-def _cut_off(status: int) -> str:
+def cut_off(status: int) -> str:
+    """What to say of a response that ended too early; `status` is 0 if nothing of it had come."""
     return "the connection was closed before the answer was whole" if status else "the server gave no answer"
 
 
 def response_parser(listener: Listener) -> ResponseParser:
     """The faster of the two."""
-    return HttptoolsParser(listener) if httptools is not None else H11Parser(listener)
+    if httptools is not None:
+        return HttptoolsParser(listener)
+    from .http1_h11 import H11Parser
+
+    return H11Parser(listener)

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
-
 from ..wire.hosts import is_this_machine
+from .certificates import tls_context
 
 _TIMEOUT_S = 5.0
 
@@ -72,7 +71,7 @@ def _address(url: SplitResult) -> tuple[str, int]:
 
 def _certificate(connection: socket.socket, host: str) -> Step:
     try:
-        with httpx.create_ssl_context().wrap_socket(connection, server_hostname=host) as tls:
+        with tls_context().wrap_socket(connection, server_hostname=host) as tls:
             certificate = tls.getpeercert() or {}
             until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
             return Step("TLS", f"{host} proves who it is ({tls.version()}), until {until:%d %B %Y}.")

@@ -1,8 +1,8 @@
-"""HTTP/1.1 towards the provider on asyncio's own protocols, under httpx's interface for transports.
+"""HTTP/1.1 towards the provider on asyncio's own protocols.
 
-Why not httpx's own: for each chunk of an answer it runs through half a dozen coroutines, for each request through two
-pools; docs/performance.md has the figures, and those of the libraries that could stand here. What httpx knows and this
-does not (proxies, HTTP/2) is left to httpx, see `client.py`.
+Why not httpx: for each chunk of an answer it runs through half a dozen coroutines, for each request through two pools,
+and it takes long to load; docs/performance.md has the figures, and those of the libraries that could stand here. What
+httpx knows and this does not is left to it, see `by_httpx.py`.
 """
 
 import asyncio
@@ -10,11 +10,11 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-import httpx
-
+from .certificates import tls_context
 from .http1 import Headers, MalformedResponse, response_parser
+from .network import BrokenOff, NoConnection, Origin, Request, Silence
 
 KEEP_ALIVE_S = 60.0
 MAX_IDLE = 32
@@ -22,14 +22,6 @@ MAX_IDLE = 32
 HIGH_WATER_BYTES = 256 * 1024
 # How long one address of a host has before the next is tried as well (RFC 8305): broken IPv6 is common.
 NEXT_ADDRESS_S = 0.25
-
-
-class Origin(NamedTuple):
-    """What connections can be shared for."""
-
-    scheme: str
-    host: str
-    port: int
 
 
 class Connection(asyncio.Protocol):
@@ -140,7 +132,7 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         due = now + self._silence_s if self._is_paused else self._heard_at + self._silence_s
         if now >= due:
-            self._fail(httpx.ReadTimeout(f"no byte for {self._silence_s:g} s"))
+            self._fail(Silence(f"no byte for {self._silence_s:g} s"))
         else:
             self._timer = self._loop.call_at(due, self._look_for_silence)
 
@@ -151,13 +143,13 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._has_ended:  # nobody has asked
-            self._fail(httpx.RemoteProtocolError("the server sent more than its answer"))
+            self._fail(BrokenOff("the server sent more than its answer"))
             return
         self._heard_at = self._loop.time()
         try:
             self._parser.feed(data)
         except MalformedResponse as error:
-            self._fail(httpx.RemoteProtocolError(str(error)))
+            self._fail(BrokenOff(str(error)))
             return
         self._wake()
 
@@ -176,7 +168,7 @@ class Connection(asyncio.Protocol):
                     raise MalformedResponse(str(error) or type(error).__name__)
                 self._parser.feed_eof()
             except MalformedResponse as malformed:
-                self._fail(httpx.RemoteProtocolError(str(malformed)))
+                self._fail(BrokenOff(str(malformed)))
         self._wake()
 
     # What the parser says
@@ -196,7 +188,7 @@ class Connection(asyncio.Protocol):
         self._may_be_reused = self._may_be_reused and may_be_reused
 
 
-class Body(httpx.AsyncByteStream):
+class DirectBody:
     """The body of an answer; closing it gives the connection back if the answer has come to its end."""
 
     def __init__(self, connection: Connection, transport: "DirectTransport") -> None:
@@ -215,29 +207,18 @@ class Body(httpx.AsyncByteStream):
         self._transport.give_back(self._connection)
 
 
-class DirectTransport(httpx.AsyncBaseTransport):
-    """Connections of one event loop, kept and used again. Requests must say how long their body is, as httpx's do if
-    it is given as bytes, and how long to wait.
-    """
+class DirectTransport:
+    """A `Transport`: connections of one event loop, kept and used again."""
 
     def __init__(self) -> None:
         self._idle: deque[Connection] = deque()
         self._tls: ssl.SSLContext | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        timeouts = request.extensions["timeout"]
-        data = [head_of(request), b"\r\n"]
-        data += [part async for part in request.stream]  # type: ignore[union-attr]  # an async one, for this transport
-        status, headers, stream = await self.send(origin_of(request.url), data, timeouts["connect"], timeouts["read"])
-        return httpx.Response(status, headers=headers, stream=stream)
-
     async def send(
-        self, origin: Origin, data: list[bytes], connect_s: float, silence_s: float
-    ) -> tuple[int, Headers, Body]:
-        """Send a request that is bytes already; return the status, the headers and the body of its answer.
-
-        httpx takes a tenth of a small request's time to make objects of these.
-        """
+        self, request: Request, body: bytes, *, connect_s: float, silence_s: float
+    ) -> tuple[int, Headers, DirectBody]:
+        origin = request.origin
+        data = [request.head, b"\r\n" if request.method == "GET" else b"Content-Length: %d\r\n\r\n" % len(body), body]
         connection = self._take(origin)
         if connection is None:
             connection = await self._connect(origin, connect_s)
@@ -246,7 +227,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
         except BaseException:
             connection.close()
             raise
-        return status, headers, Body(connection, self)
+        return status, headers, DirectBody(connection, self)
 
     async def aclose(self) -> None:
         while self._idle:
@@ -286,29 +267,16 @@ class DirectTransport(httpx.AsyncBaseTransport):
                     ready.close()
                     raise
         except TimeoutError as error:
-            raise httpx.ConnectTimeout(f"no connection to {origin.host} within {timeout_s:g} s") from error
+            raise NoConnection(f"no connection to {origin.host} within {timeout_s:g} s") from error
         except OSError as error:  # ssl.SSLError is one
-            raise httpx.ConnectError(str(error)) from error
+            raise NoConnection(str(error)) from error
         return connection
 
     def _tls_context(self) -> ssl.SSLContext:
-        """httpx's: with the certificates that SSL_CERT_FILE names. Made when first needed, as it takes a while."""
         if self._tls is None:
-            self._tls = httpx.create_ssl_context()
+            self._tls = tls_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
-
-
-def origin_of(url: httpx.URL) -> Origin:
-    """Where a URL leads."""
-    return Origin(url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
-
-
-def head_of(request: httpx.Request) -> bytes:
-    """The request line and the headers as bytes, without the empty line that ends them."""
-    lines = [b"%s %s HTTP/1.1\r\n" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%s: %s\r\n" % pair for pair in request.headers.raw]
-    return b"".join(lines)
 
 
 async def connected_socket(host: str, port: int) -> socket.socket:

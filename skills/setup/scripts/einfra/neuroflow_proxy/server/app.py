@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from ..errors import Kind, ProxyError
-from ..provider.client import Transport, UpstreamClient
+from ..provider.client import UpstreamClient
 from ..settings import Settings, load_settings, secrets_of
 from ..translate.special import RequestKind, request_kind
 from ..translate.tokens import estimate_input_tokens
@@ -34,12 +34,11 @@ _MODEL_PREFIX = "anthropic/"
 def create_app(
     settings: Settings | None = None,
     *,
-    transport: Transport | None = None,
     load: Callable[[], Settings] = load_settings,
 ) -> "App":
-    """Build the server. `load` is called again when the integrations file changes; `transport` replaces the network."""
+    """Build the server. `load` is called again when the integrations file changes."""
     live = LiveSettings(settings or load(), load, time.monotonic)
-    return App(ProxyState(live, _client(live, transport)))
+    return App(ProxyState(live, _client(live)))
 
 
 class App:
@@ -138,9 +137,9 @@ def model_entry(model_id: str, display_name: str) -> JSON:
     return {"type": "model", "id": model_id, "display_name": display_name, "created_at": "1970-01-01T00:00:00Z"}
 
 
-def _client(live: LiveSettings, transport: Transport | None) -> UpstreamClient:
+def _client(live: LiveSettings) -> UpstreamClient:
     folder = live.current().recordings
     if folder is None:
-        return UpstreamClient(transport)
+        return UpstreamClient()
     _log.warning("PROXY_DEBUG: requests and answers are recorded in %s, without keys", folder)
-    return RecordingClient(Recorder(folder, lambda: secrets_of(live.current())), transport)
+    return RecordingClient(Recorder(folder, lambda: secrets_of(live.current())))

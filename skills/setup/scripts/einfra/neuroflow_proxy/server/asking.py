@@ -38,6 +38,7 @@ _MAY_FALL_BACK = frozenset({Kind.RATE_LIMIT, Kind.OVERLOADED, Kind.TIMEOUT, Kind
 
 _log = logging.getLogger("neuroflow_proxy")
 
+
 class Write(Protocol):
     """Where the events of the answer go."""
 

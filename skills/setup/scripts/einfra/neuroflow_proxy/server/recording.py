@@ -20,7 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ..provider.client import Endpoint, Transport, UpstreamAnswer, UpstreamClient
+from ..provider.client import Endpoint, UpstreamAnswer, UpstreamClient
 from ..version import VERSION
 from ..wire.codec import InvalidJSON, dumps, loads
 from ..wire.redaction import redact_body
@@ -121,8 +121,8 @@ class Recorder:
 class RecordingClient(UpstreamClient):
     """A client of whose conversations recordings are made."""
 
-    def __init__(self, recorder: Recorder, transport: Transport | None = None) -> None:
-        super().__init__(transport)
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
         self._recorder = recorder
 
     async def chat(self, endpoint: Endpoint, body: bytes, *, silence_s: float) -> UpstreamAnswer:

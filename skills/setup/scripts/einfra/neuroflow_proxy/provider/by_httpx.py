@@ -1,0 +1,93 @@
+"""What only httpx knows: the way through an institution's HTTP proxy, and how to read what a server has compressed.
+
+Imported when it is needed: httpx takes as long as a third of all that is loaded until the proxy serves.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from .http1 import Headers
+from .network import Unsendable, BrokenOff, NoConnection, Request, Silence
+
+WRITE_TIMEOUT_S = 120.0
+
+
+class ProxiedTransport:
+    """A `Transport` that asks through the proxy that the environment names, unless NO_PROXY names the host."""
+
+    def __init__(self) -> None:
+        self._http = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=60),
+            follow_redirects=False,  # a redirect must never carry the key to another host
+        )
+
+    async def send(
+        self, request: Request, body: bytes, *, connect_s: float, silence_s: float
+    ) -> tuple[int, Headers, "ProxiedBody"]:
+        timeout = httpx.Timeout(silence_s, connect=connect_s, write=WRITE_TIMEOUT_S, pool=None)
+        with _told():
+            made = httpx.Request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                content=body or None,
+                extensions={"timeout": timeout.as_dict()},
+            )
+            response = await self._http.send(made, stream=True)
+        return response.status_code, response.headers.raw, ProxiedBody(response)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+
+class ProxiedBody:
+    """The body of an answer, as it was on the wire."""
+
+    has_ended = False
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _told():
+            async for data in self._response.aiter_raw():
+                yield data
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+async def decoded(headers: Headers, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A body without its Content-Encoding."""
+    with _told():
+        async for data in httpx.Response(200, headers=headers, stream=_Stream(pieces)).aiter_bytes():
+            yield data
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._pieces
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """httpx's errors as ours."""
+    try:
+        yield
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise Unsendable(str(error)) from error
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+        raise NoConnection(_words(error)) from error
+    except httpx.TimeoutException as error:
+        raise Silence(_words(error)) from error
+    except (httpx.HTTPError, httpx.StreamError) as error:
+        raise BrokenOff(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

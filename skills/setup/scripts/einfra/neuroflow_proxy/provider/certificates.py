@@ -1,0 +1,16 @@
+"""Whom to believe who somebody is: the certificates of the web, or those that SSL_CERT_FILE or SSL_CERT_DIR names."""
+
+import ssl
+
+import certifi
+
+from ..settings import environment
+
+
+def tls_context() -> ssl.SSLContext:
+    """A context for connections to others; to make one takes a while."""
+    env = environment()
+    file, folder = env.get("SSL_CERT_FILE"), env.get("SSL_CERT_DIR")
+    if not (file or folder):
+        file = certifi.where()
+    return ssl.create_default_context(cafile=file or None, capath=folder or None)

@@ -1,0 +1,92 @@
+"""What can go wrong between two machines, whoever tells it, and what a request and an answer are to the network."""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple, Protocol
+from urllib.parse import quote, urlsplit
+
+from .http1 import Headers
+
+
+class NetworkError(Exception):
+    """No answer, or not all of it."""
+
+
+class Unsendable(NetworkError):
+    """A request that cannot be made: nothing can be at this address, or a header cannot be sent."""
+
+
+class NoConnection(NetworkError):
+    """Nobody could be reached there."""
+
+
+class Silence(NetworkError):
+    """Whoever is there has said nothing for too long."""
+
+
+class BrokenOff(NetworkError):
+    """What came was not HTTP, or not to its end."""
+
+
+class Origin(NamedTuple):
+    """What connections can be shared for."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class Request(NamedTuple):
+    """A request but for its body, as words and as bytes."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    origin: Origin
+    head: bytes
+    """The request line and the headers, without the empty line that ends them."""
+
+
+class Body(Protocol):
+    """The body of an answer, in pieces as they come. Raises `NetworkError`."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of it has arrived, where that is known."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None:
+        """Read no more of it."""
+
+
+class Transport(Protocol):
+    """A way to other machines."""
+
+    async def send(
+        self, request: Request, body: bytes, *, connect_s: float, silence_s: float
+    ) -> tuple[int, Headers, Body]:
+        """Send a request; the status, the headers and the body of its answer. Raises `NetworkError`."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+
+
+def request_to(method: str, url: str, headers: dict[str, str]) -> Request:
+    """A request for a URL. Raises `Unsendable`."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError as error:  # UnicodeError is one
+        raise Unsendable(f"{url}: {error}") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise Unsendable(f"{url} is no address of a web server")
+    named = f"[{host}]" if ":" in host else host
+    target = quote(parts.path, safe="/%:@!$&'()*+,;=~") or "/"
+    if parts.query:
+        target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
+    if not all(value.isascii() and value.isprintable() for value in headers.values()):
+        raise Unsendable("the key holds characters that no key has")
+    lines = {"Host": named if port is None else f"{named}:{port}", **headers}
+    head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    origin = Origin(parts.scheme, host, port or (443 if parts.scheme == "https" else 80))
+    return Request(method, url, tuple(headers.items()), origin, head.encode("ascii"))
