@@ -126,8 +126,14 @@ def test_only_settings_reads_the_environment(path: Path) -> None:
     assert names & {"environ", "environb", "getenv", "getenvb", "putenv"} == set()
 
 
-def test_the_command_line_answers_help_without_loading_a_library() -> None:
-    heavy = "{'fastapi', 'httpx', 'pydantic', 'questionary', 'psutil', 'uvicorn'}"
-    code = f"import sys, neuroflow_proxy.cli; print(sorted({heavy} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("cli", {"fastapi", "httpx", "pydantic", "questionary", "psutil", "uvicorn"}),
+        ("server.app", {"fastapi", "httpx", "pydantic", "questionary", "psutil", "argparse"}),
+    ],
+)
+def test_what_people_wait_for_loads_no_library_that_it_can_do_without(module: str, heavy: set[str]) -> None:
+    code = f"import sys, neuroflow_proxy.{module}; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=EINFRA, capture_output=True, text=True, check=False)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")

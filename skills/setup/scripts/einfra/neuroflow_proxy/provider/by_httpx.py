@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 
 from .http1 import Headers
-from .network import Unsendable, BrokenOff, NoConnection, Request, Silence
+from .network import BrokenOff, NoConnection, Request, Silence, Unsendable
 
 WRITE_TIMEOUT_S = 120.0
 

@@ -18,7 +18,7 @@ from ..version import VERSION
 from ..wire.codec import InvalidJSON, loads
 from ..wire.hosts import is_loopback
 from .http1 import Headers
-from .network import Unsendable, Body, NetworkError, NoConnection, Request, Silence, Transport, request_to
+from .network import Body, NetworkError, NoConnection, Request, Silence, Transport, Unsendable, request_to
 from .transport import DirectTransport
 
 CONNECT_TIMEOUT_S = 10.0

@@ -1,4 +1,4 @@
-"""Reading HTTP/1.1 responses with h11, where httptools is not there. A module of its own, as it takes a while to load."""
+"""Reading HTTP/1.1 responses with h11, where httptools is not there. By itself, as it takes a while to load."""
 
 import h11
 
