@@ -73,8 +73,15 @@ def test_a_port_that_somebody_took_meanwhile_is_left_to_them(user: User) -> None
     assert user.run("start", "--port", str(free_port())).code == 0
     port = kill(user)
     with contextlib.ExitStack() as stranger:
-        with contextlib.suppress(OSError):  # somebody else of this busy machine was quicker: a stranger as well
-            stranger.enter_context(socket.create_server(("127.0.0.1", port)))
+
+        def is_taken() -> bool:
+            """Its last threads may hold it for some milliseconds more."""
+            with contextlib.suppress(OSError):
+                stranger.enter_context(socket.create_server(("127.0.0.1", port)))
+                return True
+            return False
+
+        wait_until(is_taken, "somebody else has the port")
         assert_one_start_mends(user)
         assert user.section["proxy_port"] != port
 
