@@ -193,6 +193,8 @@ MEASURES: dict[str, Measure] = {
     "long conversations": long_conversations,
     **{f"saturated, {count} streams": _streams(count) for count in (1, 8, 32, 128)},
 }
+ONCE = ("memory",)
+"""Not again in later rounds, when what was asked before has left its traces."""
 BRIEF = ("first text", "small requests", "paced", "saturated, 32 streams")
 
 

@@ -14,7 +14,7 @@ import uvloop
 
 from . import starting
 from .load import NotServed
-from .measures import MEASURES, Bench, Figures, warm_up
+from .measures import MEASURES, ONCE, Bench, Figures, warm_up
 from .running import Subject, running
 from .subjects import UPSTREAM
 from .table import DIRECT, OURS, Results, with_added
@@ -57,6 +57,8 @@ def measure(
             ask(warm_up(bench, each))
         for turn in range(1, rounds + 1):
             for measured in names:
+                if measured in ONCE and turn > 1:
+                    continue
                 _say(f"round {turn} of {rounds}: {measured}")
                 for each in everyone:
                     attempt(measured, each.name, partial(MEASURES[measured], bench, each))
