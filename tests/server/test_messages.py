@@ -1,6 +1,7 @@
 """The Messages API over HTTP: the real server in front of the built-in provider."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from neuroflow_proxy.demo.provider import DemoProvider
 from neuroflow_proxy.demo.script import Cut, Hang, Pause, Raw, Status, finish, in_turn, reasoning, role, text, tool_call
+from neuroflow_proxy.provider import client
 from neuroflow_proxy.server import answers, asking
 from tests.grammar import listen, parse_sse
 from tests.serving import proxy_before, wait_until
@@ -183,6 +185,21 @@ def test_a_provider_that_finished_but_does_not_close_is_not_waited_for(
     provider.script = in_turn([*text("a"), *finish(), Hang()])
     said = listen(parse_sse(httpx.post(f"{url}/v1/messages", json=ask(stream=True)).content))
     assert (said.text, said.stop_reason) == ("a", "end_turn")
+
+
+def test_the_last_words_do_not_wait_for_a_body_that_does_not_end(
+    provider: DemoProvider, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "DRAIN_S", 4.0)
+    chunk = {"choices": [{"index": 0, "delta": {"content": "All of it."}, "finish_reason": "stop"}]}
+    provider.script = in_turn([Raw(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()), Hang()])
+    began, said = time.monotonic(), b""
+    with httpx.stream("POST", f"{url}/v1/messages", json=ask(stream=True), timeout=30) as response:
+        for piece in response.iter_raw():
+            said += piece
+            if b"All of it." in said:
+                break
+        assert time.monotonic() - began < 3
 
 
 def test_json_where_a_stream_was_asked_is_read_too(provider: DemoProvider, url: str) -> None:

@@ -183,7 +183,8 @@ class Asking:
         except EventTooLong as endless:
             raise UpstreamError(f"The answer of {self.question.model} is broken: {endless}.") from endless
         last += stream.settle()
-        await write(last, may_wait=stream.failure is None)  # a short answer comes and leaves in one piece
+        # A short answer comes and leaves in one piece; none waits for a body that does not end.
+        await write(last, may_wait=stream.failure is None and answer.has_ended)
         if stream.failure is not None:
             self._refusal = error = stream.failure.error
             if isinstance(error, str):  # a web page where an answer should be
