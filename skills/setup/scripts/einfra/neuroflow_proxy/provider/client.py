@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import TracebackType
 from typing import Any, Self
 from urllib.request import getproxies
 
@@ -137,9 +136,7 @@ class UpstreamClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         await self._direct.aclose()
         if self._proxied is not None:
             await self._proxied.aclose()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from .http1 import Headers
 
@@ -88,5 +88,10 @@ def request_to(method: str, url: str, headers: dict[str, str]) -> Request:
         raise Unsendable("the key holds characters that no key has")
     lines = {"Host": named if port is None else f"{named}:{port}", **headers}
     head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    origin = Origin(parts.scheme, host, port or (443 if parts.scheme == "https" else 80))
+    origin = Origin(parts.scheme, host, port_of(parts))
     return Request(method, url, tuple(headers.items()), origin, head.encode("ascii"))
+
+
+def port_of(url: SplitResult) -> int:
+    """The port that a URL names, or its scheme's."""
+    return url.port or (443 if url.scheme == "https" else 80)

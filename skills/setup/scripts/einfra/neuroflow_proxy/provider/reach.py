@@ -13,6 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from ..wire.hosts import is_this_machine
 from .certificates import tls_context
+from .network import port_of
 
 _TIMEOUT_S = 5.0
 
@@ -32,7 +33,8 @@ def steps_to(base_url: str) -> Iterator[Step]:
     through = _http_proxy(target)
     if through:
         yield Step("HTTP proxy", f"Requests to {target.hostname} go through {through.hostname}, which finds it.")
-    host, port = _address(through or target)
+    first = through or target
+    host, port = first.hostname or "", port_of(first)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -63,10 +65,6 @@ def _http_proxy(target: SplitResult) -> SplitResult | None:
     proxies = getproxies()
     through = proxies.get(target.scheme) or proxies.get("all")
     return urlsplit(through if "://" in through else f"http://{through}") if through else None
-
-
-def _address(url: SplitResult) -> tuple[str, int]:
-    return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
 
 
 def _certificate(connection: socket.socket, host: str) -> Step:

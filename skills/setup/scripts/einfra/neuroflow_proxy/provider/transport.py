@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+from .alarm import Alarm
 from .certificates import tls_context
 from .http1 import Headers, MalformedResponse, response_parser
 from .network import BrokenOff, NoConnection, Origin, Request, Silence
@@ -42,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._has_ended = True
         self._may_be_reused = True
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._loop, self._look_for_silence)
         self._heard_at = 0.0
 
     @property
@@ -61,10 +62,7 @@ class Connection(asyncio.Protocol):
         self._has_ended = False
         self._silence_s = silence_s
         self._heard_at = self._loop.time()
-        due = self._heard_at + silence_s
-        if self._timer is None or self._timer.when() > due:
-            self._stop_timer()
-            self._timer = self._loop.call_at(due, self._look_for_silence)
+        self._alarm.by(self._heard_at + silence_s)
         self._transport.writelines(data)
         while self._head is None:
             await self._wait()
@@ -90,7 +88,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close it at once."""
-        self._stop_timer()
+        self._alarm.stop()
         self._transport.abort()
 
     def rest(self) -> None:
@@ -119,14 +117,7 @@ class Connection(asyncio.Protocol):
         self.close()
         self._wake()
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _look_for_silence(self) -> None:
-        """One timer for all answers, set anew when it goes off and not with every chunk."""
-        self._timer = None
         if self._has_ended:
             return
         now = self._loop.time()
@@ -134,7 +125,7 @@ class Connection(asyncio.Protocol):
         if now >= due:
             self._fail(Silence(f"no byte for {self._silence_s:g} s"))
         else:
-            self._timer = self._loop.call_at(due, self._look_for_silence)
+            self._alarm.by(due)
 
     # What the event loop says
 
@@ -157,7 +148,7 @@ class Connection(asyncio.Protocol):
         self._told_of_end(None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._stop_timer()
+        self._alarm.stop()
         self._told_of_end(error)
 
     def _told_of_end(self, error: Exception | None) -> None:

@@ -31,11 +31,7 @@ LARGE_BODY_BYTES = 512 * 1024
 _MODEL_PREFIX = "anthropic/"
 
 
-def create_app(
-    settings: Settings | None = None,
-    *,
-    load: Callable[[], Settings] = load_settings,
-) -> "App":
+def create_app(settings: Settings | None = None, *, load: Callable[[], Settings] = load_settings) -> "App":
     """Build the server. `load` is called again when the integrations file changes."""
     live = LiveSettings(settings or load(), load, time.monotonic)
     return App(ProxyState(live, _client(live)))
@@ -72,7 +68,7 @@ class App:
 
     async def _stop(self) -> None:
         await self.state.model_list.close()
-        await self.state.client.__aexit__(None, None, None)
+        await self.state.client.__aexit__()
 
 
 class Endpoints:

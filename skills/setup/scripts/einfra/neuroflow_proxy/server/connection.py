@@ -8,6 +8,7 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from ..provider.alarm import Alarm
 from ..wire import messages_api as api
 from ..wire.codec import dumps
 from .asgi import ASGIApp, Message, Receive, Scope, Send
@@ -36,15 +37,14 @@ class Bounded(asyncio.Protocol):
         """Bytes since the last request began to be answered."""
         self._waits_since: float | None = None
         """Since when we wait for headers, or for a body; None while we do not."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self.loop, self._look)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(HeadWithBody(transport))  # type: ignore[arg-type]
         self._wait(HEADERS_TIMEOUT_S)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.stop()
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
@@ -83,21 +83,14 @@ class Bounded(asyncio.Protocol):
 
     def _wait(self, limit_s: float) -> None:
         self._waits_since = self.loop.time()
-        due = self._waits_since + limit_s
-        if self._timer is not None and self._timer.when() > due:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = self.loop.call_at(due, self._look)
+        self._alarm.by(self._waits_since + limit_s)
 
     def _look(self) -> None:
-        """One timer for many requests, set anew when it goes off: most come long before it does."""
-        self._timer = None
         if self._waits_since is None:
             return
         due = self._waits_since + (BODY_TIMEOUT_S if self._running else HEADERS_TIMEOUT_S)
         if self.loop.time() < due:
-            self._timer = self.loop.call_at(due, self._look)
+            self._alarm.by(due)
         elif self._running:
             self._refuse("408 Request Timeout", "timeout_error", "The request took too long to arrive.")
         elif self._unheard:

@@ -1,7 +1,7 @@
 """What has been served since the start, by model: numbers only, in memory only."""
 
 import statistics
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -78,15 +78,12 @@ class Stats:
     """Counts what was served."""
 
     def __init__(self) -> None:
-        self._models: dict[str, _Model] = {}
+        self._models: defaultdict[str, _Model] = defaultdict(_Model)
         self.last_turn: JSON | None = None
         """Which model the user's last turn came to, and its outcome."""
 
     def record(self, model: str, served: Served) -> None:
-        counted = self._models.get(model)
-        if counted is None:
-            counted = self._models[model] = _Model()
-        counted.add(served)
+        self._models[model].add(served)
         if served.is_turn:
             self.last_turn = {"model": model, "outcome": served.outcome}
 
