@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.cache import CACHE, CannotInstall, kept, run_installer
-from tests.live import cannot
+from tests.live import cannot, printed_by
 
 CURRENT = "2.1.330"
 # What a bare install under Node 20 picks; it asks and answers differently (claude-code-wire §0).
@@ -168,18 +168,7 @@ def _kill_group(process: "subprocess.Popen[str]") -> None:
 
 def ask_claude(prompt: str, *flags: str, project: Path, env: dict[str, str]) -> str:
     """Run the real Claude Code once, connected by `env` or by the settings that it finds. Returns what it printed."""
-    finished = subprocess.run(
-        [install_claude(), "-p", prompt, *flags],
-        cwd=project,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout
+    return printed_by([install_claude(), "-p", prompt, *flags], cwd=project, env=env)
 
 
 def claude_edits_a_file(project: Path, env: dict[str, str]) -> None:

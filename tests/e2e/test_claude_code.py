@@ -1,7 +1,6 @@
 """The real Claude Code works through the proxy: it talks, reads, edits, runs, thinks, and goes on."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from neuroflow_proxy.demo.script import finish, in_turn, reasoning, role, text
 from tests.e2e.claude import install_claude, minimal_environment
 from tests.e2e.conftest import MODEL, Session
+from tests.live import printed_by
 
 pytestmark = pytest.mark.e2e
 
@@ -93,15 +93,5 @@ def test_the_demonstration_can_be_held_with_claude_code(tmp_path: Path) -> None:
     claude = Path(install_claude())
     env = minimal_environment(tmp_path) | {"PATH": f"{claude.parent}{os.pathsep}/usr/bin:/bin"}
     prompt = "Read note.txt, change Every to Each in note.txt and run `cat note.txt`."
-    shown = subprocess.run(
-        [sys.executable, "-m", "neuroflow_proxy", "demo", "--claude", "--prompt", prompt],
-        cwd=tmp_path,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert "Each word of this file" in shown.stdout
+    command = [sys.executable, "-m", "neuroflow_proxy", "demo", "--claude", "--prompt", prompt]
+    assert "Each word of this file" in printed_by(command, cwd=tmp_path, env=env)

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.live import cannot
+from tests.live import cannot, printed_by
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -124,16 +124,8 @@ def test_every_script_explains_itself(script: str) -> None:
 
 @pytest.mark.usefixtures("ready_checkout")
 def test_the_demonstration_shows_a_tool_call_and_an_answer() -> None:
-    result = subprocess.run(
-        [sys.executable, SCRIPTS / "demo"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    shown = [line.split()[0] for line in result.stdout.splitlines() if line[:1].strip()]
+    told = printed_by([sys.executable, str(SCRIPTS / "demo")])
+    shown = [line.split()[0] for line in told.splitlines() if line[:1].strip()]
     assert shown[:7] == ["you", "thinking", "tool", "result", "thinking", "answer", "All"]
 
 
