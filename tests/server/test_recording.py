@@ -66,7 +66,7 @@ def test_a_recording_can_be_replayed_as_it_came(tmp_path: Path) -> None:
     ("answer", "file", "ended"),
     [
         ([Status(401, {"error": {"message": "No such key."}})], "response.json", "whole"),
-        ([*role(), *text("Good "), Cut("rst")], "response.sse", "broken off"),
+        ([*role(), *text("Good "), Cut("fin")], "response.sse", "broken off"),
     ],
 )
 def test_what_goes_wrong_is_recorded_as_well(tmp_path: Path, answer: Any, file: str, ended: str) -> None:

@@ -115,7 +115,7 @@ def collect_less() -> None:
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     if sys.version_info >= (3, 12):
-        logging.logAsyncioTasks = False
+        logging.logAsyncioTasks = False  # type: ignore[attr-defined,unused-ignore] # missing in typeshed
 
 
 def log_handler(log: Path | None) -> logging.Handler:
