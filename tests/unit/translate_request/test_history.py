@@ -12,6 +12,7 @@ from neuroflow_proxy.models.profiles import FAMILIES, GENERIC, Profile, profile_
 from neuroflow_proxy.translate.history import History
 from neuroflow_proxy.translate.request import ChatRequest, to_chat_request
 from neuroflow_proxy.translate.tokens import estimate_input_tokens
+from neuroflow_proxy.wire.codec import dumps_strictly
 from tests.conversations import (
     JSON,
     assistant,
@@ -92,6 +93,25 @@ def test_only_what_is_new_is_translated() -> None:
     after = translated(request(*marked(work(6))), history).body["messages"][1:]
     same = [old is new for old, new in zip(before, after, strict=False)]
     assert same == [True] * (len(before) - 2) + [False] * 2, "the last turn was not known to be over"
+
+
+@pytest.mark.parametrize("known", [0, 2, 50, 99])
+def test_a_conversation_is_written_out_a_few_times_however_much_of_it_is_new(
+    monkeypatch: pytest.MonkeyPatch, known: int
+) -> None:
+    messages = work(100, "done " * 200)
+    history, written = History(), 0
+    translated(request(*messages[: 2 * known + 1]), history)
+
+    def counted(value: Any) -> bytes:
+        nonlocal written
+        data = dumps_strictly(value)
+        written += len(data)
+        return data
+
+    monkeypatch.setattr("neuroflow_proxy.translate.history.dumps_strictly", counted)
+    translated(request(*messages), history)
+    assert 0 < written < 10 * len(dumps_strictly(messages))
 
 
 def test_conversations_stand_beside_one_another() -> None:

@@ -66,14 +66,13 @@ class History:
         known, places = self._in_common(manner, said)
         if known is None:
             conversation = read_conversation(body, manner)
-            new, size, written = conversation.pauses[-_MOST_PLACES:], _NOTHING, 0
+            size, skipped, written = _NOTHING, 0, 0
         else:
             pause, size, _ = places.pop()
             before = known.conversation.until(pause)
             skipped, written = len(before.pauses), pause.written
             conversation = read_conversation(body, manner, before, pause.read)
-            new = conversation.pauses[skipped:]
-        for pause in new:
+        for pause in conversation.pauses[skipped:][-_MOST_PLACES:]:
             size = size.plus(size_of(conversation.messages[written : pause.written]))
             written = pause.written
             rest = messages[pause.read + 1 :]
