@@ -45,8 +45,7 @@ class _Prose:
                 self._emitter.open_text()
             else:
                 self._emitter.open_thinking()
-        self._emitter.delta("".join(self._pieces))
-        self._pieces.clear()
+        self._emitter.delta(_taken(self._pieces))
 
     def close(self, *, cut_off: bool) -> None:
         self.flush()
@@ -100,8 +99,7 @@ class _Call:
             self._name += piece
 
     def flush(self) -> None:
-        text = "".join(self._pieces)
-        self._pieces.clear()
+        text = _taken(self._pieces)
         if text:
             self._open()
             self._owner.emitter.delta(text)
@@ -168,8 +166,8 @@ class BlockSequencer:
         self._queue: deque[_Prose | _Call] = deque()
         self._prose: _Prose | None = None  # the run that may still grow: the last block, unless that is a call
         self._calls: dict[int, _Call] = {}
-        self._blank_text = ""  # white space that is text only if more text follows
-        self._blank_reasoning = ""
+        self._blank_text: list[str] = []  # white space that is text only if more text follows
+        self._blank_reasoning: list[str] = []
         self._late_reasoning: list[str] = []
         self._late_length = 0
 
@@ -179,7 +177,9 @@ class BlockSequencer:
         self._queue = deque(block for block in self._queue if block.is_shown)
         last = self._queue[-1] if self._queue else None
         self._prose = last if isinstance(last, _Prose) else None
-        self._blank_text = self._blank_reasoning = self.text_tail = ""
+        self._blank_text.clear()
+        self._blank_reasoning.clear()
+        self.text_tail = ""
 
     @property
     def has_calls(self) -> bool:
@@ -194,12 +194,11 @@ class BlockSequencer:
 
     def text(self, piece: str) -> None:
         if self._prose is None or not self._prose.is_text:
-            piece = self._blank_text + piece
             if not piece.strip():
                 # Models put line ends between reasoning and a tool call; an empty block would be refused later.
-                self._blank_text = piece
+                self._blank_text.append(piece)
                 return
-            self._blank_text = ""
+            piece = _taken(self._blank_text) + piece
             self._append_prose(is_text=True)
         self.amount_said += 1
         self.text_tail = (self.text_tail + piece)[-_TAIL:]
@@ -219,7 +218,7 @@ class BlockSequencer:
         call = self._calls.get(piece.slot)
         if call is None:
             self._place_late_reasoning()
-            self._blank_text = ""
+            self._blank_text.clear()
             call = self._calls[piece.slot] = _Call(self)
             self._queue.append(call)
             self._prose = None
@@ -251,11 +250,10 @@ class BlockSequencer:
 
     def _reasoning(self, piece: str) -> None:
         if self._prose is None or self._prose.is_text:
-            piece = self._blank_reasoning + piece
             if not piece.strip():
-                self._blank_reasoning = piece
+                self._blank_reasoning.append(piece)
                 return
-            self._blank_reasoning = ""
+            piece = _taken(self._blank_reasoning) + piece
             self._append_prose(is_text=False)
         self._grow(piece)
 
@@ -281,7 +279,13 @@ class BlockSequencer:
 
     def _place_late_reasoning(self) -> None:
         if self._late_reasoning:
-            text = "".join(self._late_reasoning)
-            self._late_reasoning.clear()
+            text = _taken(self._late_reasoning)
             self._late_length = 0
             self._reasoning(text)
+
+
+def _taken(pieces: list[str]) -> str:
+    """What was collected; nothing of it is left."""
+    text = "".join(pieces)
+    pieces.clear()
+    return text
