@@ -12,6 +12,7 @@ Each turn is translated by itself, and nothing that comes later changes it: the 
 request in its prefix cache.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -294,6 +295,7 @@ class _Writer:
         return message
 
     def user_turn(self, turn: list[_Message]) -> None:
+        asked = Counter(call.client_id for call in self._unanswered)
         results: dict[str, list[list[Piece]]] = {}
         said: list[Piece] = []
         for message in turn:
@@ -302,26 +304,33 @@ class _Writer:
                 continue
             for block, path in _blocks(message):
                 if block.get("type") == "tool_result":
-                    self._tool_result(block, path, results, said)
+                    self._tool_result(block, path, asked, results, said)
                 else:
                     said += self._reader.block_pieces(block, path)
         self._answer_calls(results)
         self._say(said)
 
     def _tool_result(
-        self, block: dict[str, Any], path: Path, results: dict[str, list[list[Piece]]], said: list[Piece]
+        self,
+        block: dict[str, Any],
+        path: Path,
+        asked: Counter[str],
+        results: dict[str, list[list[Piece]]],
+        said: list[Piece],
     ) -> None:
-        """Read one result into `results`, or into `said` if it answers no call of the turn before."""
+        """Read one result into `results`, or into `said` if it answers no call of the turn before.
+
+        `asked` says how many calls of each id wait.
+        """
         block_type(block, path, self._reader.ignored)
         client_id = a_string(block, "tool_use_id", path)
         pieces = self._reader.pieces(block.get("content"), (path, "content"))
         if block.get("is_error") is True:
             pieces = _marked_as_error(pieces)
         known = results.setdefault(client_id, [])
-        asked = [call.client_id for call in self._unanswered].count(client_id)
-        if len(known) < asked:
+        if len(known) < asked[client_id]:
             known.append(pieces)
-        elif not asked:
+        elif not asked[client_id]:
             said += ["[result of a tool call that is no longer in this conversation]", *pieces]
 
     def _answer_calls(self, results: dict[str, list[list[Piece]]]) -> None:

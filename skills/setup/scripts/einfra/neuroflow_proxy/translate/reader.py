@@ -77,6 +77,8 @@ class ChunkReader:
     def __init__(self) -> None:
         self._choice: int | None = None
         self._slots: list[_Slot] = []
+        self._by_index: dict[int, _Slot] = {}  # the last of each
+        self._by_id: dict[tuple[str, int | None], _Slot] = {}  # with its index, and with None for any
         self._has_deltas = False
         self._usage: Usage | None = None
 
@@ -174,7 +176,7 @@ class ChunkReader:
         arguments = function.get("arguments")
         if not arguments or not isinstance(arguments, str) or not (call_id is None or call_id == ""):
             return None
-        slot = self._latest(index)
+        slot = self._by_index.get(index)
         return None if slot is None else (ToolCall(slot.number, "", "", arguments),)
 
     def _is_ours(self, choice: dict[str, Any]) -> bool:
@@ -273,7 +275,9 @@ class ChunkReader:
         index = call.get("index")
         slot = self._slot(index if isinstance(index, int) else None, call_id, name)
         first_id = call_id if call_id and not slot.id else ""
-        slot.id = slot.id or call_id
+        if first_id:
+            slot.id = first_id
+            self._by_id[first_id, slot.index] = self._by_id[first_id, None] = slot
         slot.named = slot.named or bool(name)
         text = ""
         if isinstance(arguments, str):
@@ -285,23 +289,18 @@ class ChunkReader:
 
     def _slot(self, index: int | None, call_id: str, name: str) -> _Slot:
         """The call that this piece belongs to, found by (index, id); a new one where it begins a call."""
-        if call_id:
-            for slot in reversed(self._slots):
-                if slot.id == call_id and (index is None or slot.index == index):
-                    return slot
-        latest = self._latest(index) if index is not None else None
+        known = self._by_id.get((call_id, index)) if call_id else None
+        if known is not None:
+            return known
+        latest = self._by_index.get(index) if index is not None else None
         if latest is None and index is None and self._slots and not name and not call_id:
             latest = self._slots[-1]
         if latest is None or self._begins_a_call(latest, call_id, name):
             latest = _Slot(number=len(self._slots), index=index)
             self._slots.append(latest)
+            if index is not None:
+                self._by_index[index] = latest
         return latest
-
-    def _latest(self, index: int) -> _Slot | None:
-        for slot in reversed(self._slots):
-            if slot.index == index:
-                return slot
-        return None
 
     @staticmethod
     def _begins_a_call(latest: _Slot, call_id: str, name: str) -> bool:

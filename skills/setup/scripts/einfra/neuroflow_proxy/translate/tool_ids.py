@@ -25,6 +25,7 @@ class IdForge:
         self._is_numbered = form is ToolIds.KIMI
         self._is_mistral = form is ToolIds.MISTRAL
         self._given = set(given)
+        self._tried: dict[str, int] = {}  # how many of a client's id's hashes are given, so that none is tried twice
 
     def id_for(self, client_id: str, name: str) -> str:
         """The upstream id of the next call in the history; `name` is the tool's upstream name."""
@@ -38,13 +39,13 @@ class IdForge:
         return made
 
     def _hashed(self, client_id: str) -> str:
-        attempt = 0
         while True:
+            attempt = self._tried.get(client_id, 0)
+            self._tried[client_id] = attempt + 1
             digest = sha256(f"{attempt}:{client_id}".encode("utf-8", "surrogatepass"))
             made = _base62(digest.digest()) if self._is_mistral else f"call_{digest.hexdigest()[:24]}"
             if made not in self._given:
                 return made
-            attempt += 1
 
 
 def _base62(digest: bytes) -> str:
