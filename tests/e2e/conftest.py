@@ -1,6 +1,7 @@
 """The whole way that a conversation takes: Claude Code, the proxy as it is started, the built-in provider."""
 
 import sys
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 
 from neuroflow_proxy.demo.provider import DEMO_KEY, DemoProvider
 from neuroflow_proxy.demo.run import running
+from neuroflow_proxy.server.live_settings import CHECK_INTERVAL_S
 from neuroflow_proxy.setup.claude_code import Connection, variables
 from neuroflow_proxy.setup.integrations import save_section
 from tests.e2e.claude import CURRENT, OLDER, Finished, minimal_environment, run_claude
@@ -36,6 +38,11 @@ class Proxy:
         env = minimal_environment(self.home) | {"NEUROFLOW_PROXY_INTEGRATIONS": str(self.file)}
         with started(command, cwd=self.home, env=env, port=self.port, log=self.log):
             yield
+
+    def set(self, fields: Mapping[str, object]) -> None:
+        """Change the settings, and wait until the proxy has had to look at them."""
+        save_section(self.file, fields)
+        time.sleep(CHECK_INTERVAL_S)
 
     def kill(self) -> None:
         """As if the power had gone: it closes nothing and writes nothing."""

@@ -10,7 +10,6 @@ from neuroflow_proxy.demo.script import Script, finish, in_turn, role, text, too
 from neuroflow_proxy.settings import read_section
 from neuroflow_proxy.setup.claude_code import connection_for, variables
 from neuroflow_proxy.setup.features import set_permission_mode
-from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.setup.undo import Journal
 from tests.e2e.conftest import Session
 from tests.e2e.tui import at_a_terminal, say
@@ -45,7 +44,7 @@ def touching(verdict: str) -> Script:
 
 
 def test_a_call_that_is_not_flagged_runs_without_a_question(session: Session) -> None:
-    save_section(session.proxy.file, {"auto_mode": "model"})
+    session.proxy.set({"auto_mode": "model"})
     session.provider.script = touching("{safe}")
     with at_a_terminal(session, permission_mode=None) as terminal:
         say(terminal, "Make the file.")
@@ -57,7 +56,7 @@ def test_a_call_that_is_not_flagged_runs_without_a_question(session: Session) ->
 
 
 def test_a_call_that_is_flagged_does_not_run_and_the_reason_is_told(session: Session) -> None:
-    save_section(session.proxy.file, {"auto_mode": "model"})
+    session.proxy.set({"auto_mode": "model"})
     session.provider.script = touching("{unsafe}: nobody asked for a file.")
     with at_a_terminal(session, permission_mode=None) as terminal:
         say(terminal, "Do nothing.")
@@ -72,7 +71,7 @@ def test_a_call_that_is_flagged_does_not_run_and_the_reason_is_told(session: Ses
     ["{unsure}", *(pytest.param(words, marks=pytest.mark.nightly) for words in ("not_flagged", "Sure, go ahead!"))],
 )
 def test_where_the_judge_cannot_tell_the_user_is_asked(session: Session, verdict: str) -> None:
-    save_section(session.proxy.file, {"auto_mode": "model"})
+    session.proxy.set({"auto_mode": "model"})
     session.provider.script = touching(verdict)
     with at_a_terminal(session, permission_mode=None) as terminal:
         say(terminal, "Make the file.")
@@ -112,7 +111,7 @@ def test_who_turns_auto_mode_on_though_nobody_judges_is_told_and_asked(session: 
 
 
 def test_claude_codes_own_check_is_answered_by_the_small_model_without_thinking(session: Session) -> None:
-    save_section(session.proxy.file, {"auto_mode": "local", "small_model": "glm-4.7"})
+    session.proxy.set({"auto_mode": "local", "small_model": "glm-4.7"})
     section = read_section(session.proxy.file)
     assert section is not None
     wanted = {variable.name: variable.value for variable in variables(connection_for(section), {})}

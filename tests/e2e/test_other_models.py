@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 
 from neuroflow_proxy.demo.script import Answer, Status
-from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.wire.messages_api import JSON
 from tests.e2e.conftest import MODEL, Session
 from tests.e2e.upstream import words_of
@@ -48,7 +47,7 @@ def test_claude_codes_own_fallback_model_takes_over_where_the_first_is_down(sess
 
 @pytest.mark.nightly
 def test_a_fallback_of_the_proxys_own_goes_unnoticed(session: Session) -> None:
-    save_section(session.proxy.file, {"fallback_models": ["qwen3.5-122b"]})
+    session.proxy.set({"fallback_models": ["qwen3.5-122b"]})
     session.provider.script = only_up("qwen3.5-122b")
     finished = session.claude("Run `echo done > done.txt`.", faults=[503])
     assert (session.project / "done.txt").read_text() == "done\n"

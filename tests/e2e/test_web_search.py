@@ -5,7 +5,6 @@ import json
 import pytest
 
 from neuroflow_proxy.demo.script import finish, in_turn, role, text, tool_call
-from neuroflow_proxy.setup.integrations import save_section
 from tests.e2e.conftest import Session
 from tests.e2e.tui import at_a_terminal, say
 from tests.searxng import SearXNG
@@ -21,7 +20,7 @@ def test_what_was_found_reaches_the_model_with_its_addresses(session: Session) -
     searxng = SearXNG()
     session.provider.script = in_turn(SEARCHES, SAYS_IT)
     with serving(searxng) as url:
-        save_section(session.proxy.file, {"web_search": url})
+        session.proxy.set({"web_search": url})
         finished = session.claude("Who founded it?", tools="WebSearch")
     assert finished.text == "Founded in 1919."
     assert searxng.queries == ["Masarykova univerzita"]
@@ -42,7 +41,7 @@ def test_domains_that_the_model_asks_for_are_honoured(session: Session) -> None:
         [*role(), *tool_call("WebSearch", asked, id="s1"), *finish("tool_calls")], SAYS_IT
     )
     with serving(searxng) as url:
-        save_section(session.proxy.file, {"web_search": url})
+        session.proxy.set({"web_search": url})
         (result,) = session.claude("How do I begin?", tools="WebSearch").blocks("tool_result")
     assert searxng.queries == ["begin site:example.org"]
     assert "https://docs.example.org/guide/start" in result["content"]
@@ -62,7 +61,7 @@ def test_off_the_model_is_told_at_once_how_the_user_can_turn_it_on(session: Sess
 def test_a_person_sees_that_something_was_searched_for(session: Session) -> None:
     session.provider.script = in_turn(SEARCHES, SAYS_IT)
     with serving(SearXNG()) as url:
-        save_section(session.proxy.file, {"web_search": url})
+        session.proxy.set({"web_search": url})
         with at_a_terminal(session, "--allowedTools", "WebSearch") as terminal:
             say(terminal, "Who founded it?")
             terminal.see("Founded in 1919.")
