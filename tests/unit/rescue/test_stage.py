@@ -134,6 +134,19 @@ def test_a_call_that_the_length_limit_cut_is_not_completed() -> None:
         assert "".join(fragment.text for fragment in out if isinstance(fragment, Text)) == cut
 
 
+@pytest.mark.parametrize("broken", ['{"</")', '{"name": "Read"(', '{"a": "\\n"(</', '{"(</"'])
+def test_a_broken_object_behind_a_call_is_dropped_alike_wherever_it_is_cut(broken: str) -> None:
+    text = '<tool_calls>{"name": "Bash", "arguments": {"command": "pwd"}}' + f"{broken}\nSo.</tool_calls> Done."
+    at_once = run(Text(text), Finish("stop"))
+    for place in range(1, len(text)):
+        cut = run(Text(text[:place]), Text(text[place:]), Finish("stop"))
+        assert _joined(cut) == _joined(at_once), text[:place]
+
+
+def _joined(fragments: list[Fragment]) -> tuple[list[str], str]:
+    return commands(fragments), "".join(fragment.text for fragment in fragments if isinstance(fragment, Text))
+
+
 def test_text_around_calls_keeps_its_place() -> None:
     out = run(Text(f"One.\n{leak('a')}\n\nTwo."), Finish("stop"))
     assert "".join(fragment.text for fragment in out if isinstance(fragment, Text)) == "One.\n\n\nTwo."

@@ -67,6 +67,7 @@ def balanced(source: Source, *, parentheses: bool = False) -> Steps[tuple[str, b
                 source.position = i - 1
                 return "".join([*taken, text[start : i - 1]]), False
             else:
+                source.position = i  # wherever the text was cut, who goes on does so from here
                 raise Refuted
         taken.append(text[start:i])
         source.position = i
