@@ -11,7 +11,19 @@ import pytest
 
 from neuroflow_proxy.demo.gate import Limits
 from neuroflow_proxy.demo.provider import DemoProvider
-from neuroflow_proxy.demo.script import Cut, Pause, Raw, Status, finish, in_turn, reasoning, role, text, tool_call
+from neuroflow_proxy.demo.script import (
+    Cut,
+    Pause,
+    Raw,
+    Status,
+    delta,
+    finish,
+    in_turn,
+    reasoning,
+    role,
+    text,
+    tool_call,
+)
 from neuroflow_proxy.provider import retry
 from neuroflow_proxy.translate.response import ResponseStream
 from tests.grammar import Said, listen, parse_sse
@@ -148,24 +160,63 @@ def test_a_second_try_that_breaks_in_its_midst_is_no_clean_end(provider: DemoPro
     assert said(ask(url)).error is not None
 
 
-def test_an_announced_call_is_asked_for_once(provider: DemoProvider, url: str) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Now I will read the file.",
+        "Let me look at the file you mentioned.",
+        "I'll check your settings:",
+        "Let me wait for the build to finish.",
+        "The test fails. Why? The path is wrong.\n\nLet me fix it:",
+    ],
+)
+def test_an_announced_call_is_asked_for_once(provider: DemoProvider, url: str, words: str) -> None:
     provider.script = in_turn(
-        [*text("Now I will read the file."), *finish()],
+        [*text(words), *finish()],
         [*tool_call("Read", {}, id="c9"), *finish("tool_calls")],
     )
     answer = said(ask(url, messages=WORK, tools=[TOOL]))
-    assert answer.text == "Now I will read the file."
+    assert answer.text == words
     assert answer.calls == [("Read", "{}")]
     assert answer.stop_reason == "tool_use"
 
 
 @pytest.mark.parametrize(
-    "words", ["All tests pass.", "Which of them should I change?", "I read the file and changed it."]
+    "words",
+    [
+        "All tests pass.",
+        "Which of them should I change?",
+        "I read the file and changed it.",
+        # It is the user's turn, whatever the words begin with.
+        "The bug is fixed. Let me know if you want tests as well.",
+        "I can drop the table or keep it. Let me know which you prefer:",
+        "May I delete it? I'll proceed once you confirm.",
+        "I'll wait for your decision.",
+        "I need to know which database you use.",
+        "Two ways are open: A and B. Tell me which, and I will do it",
+        "I will not change the other file.",
+        "The build is green now I think.",
+    ],
 )
 def test_a_turn_that_is_over_is_not_asked_again(provider: DemoProvider, url: str, words: str) -> None:
     provider.script = in_turn([*text(words), *finish()], OK)
     assert said(ask(url, messages=WORK, tools=[TOOL])).text == words
     assert len(provider.requests) == 1
+
+
+def test_what_a_second_try_says_is_a_paragraph_of_its_own(provider: DemoProvider, url: str) -> None:
+    provider.script = in_turn(
+        [*text("Let me read the file:"), *finish()], [*text("\nIt is read.", pieces=3), *finish()]
+    )
+    assert said(ask(url, messages=WORK, tools=[TOOL])).text == "Let me read the file:\n\nIt is read."
+
+
+def test_a_character_that_comes_in_two_halves_is_one(provider: DemoProvider, url: str) -> None:
+    arguments = [{"index": 0, "function": {"arguments": piece}} for piece in ('{"path": "', "\ud83d", "\ude00", '"}')]
+    begin = {"index": 0, "id": "c1", "function": {"name": "Read", "arguments": ""}}
+    provider.script = in_turn([*role(), *[delta(tool_calls=[call]) for call in (begin, *arguments)], *finish()])
+    answer = ask(url, messages=WORK, tools=[TOOL], stream=False).json()
+    assert [block["input"] for block in answer["content"]] == [{"path": "😀"}]
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -41,6 +41,9 @@ def test_whoever_wants_no_unpaired_surrogates_hears_of_them() -> None:
 
 def test_unpaired_surrogates_survive_both_ways() -> None:
     assert codec.loads(codec.dumps({"a": "x\ud800ě"})) == {"a": "x\ud800ě"}
+    assert codec.loads('{"a": "x\ud800ě"}') == {"a": "x\ud800ě"}
+    with pytest.raises(codec.InvalidJSON):
+        codec.loads("{\ud800")
 
 
 def test_a_number_that_is_none_is_never_written() -> None:

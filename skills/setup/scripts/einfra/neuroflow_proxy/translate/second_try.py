@@ -14,8 +14,18 @@ NUDGE = "Continue. If you announced an action, call the tool for it now; if you 
 
 _LONGEST_ANNOUNCEMENT = 500
 _ANNOUNCES = re.compile(
-    r"(?:\b(?:let me|let's|let us|i'll|i will|i am going to|i'm going to|i need to|next,? i|now i)\b[^.!?\n]*[.:…]*"
+    r"(?:\b(?:let me|let's|let us|i'll|i will|i am going to|i'm going to|i need to|next,? i"
+    r"|now i(?:'m| am| have to| must))\b(?! (?:not|never|be|leave|stop)\b)[^.!?\n]*[.:…]*"
     r"|:|…)\s*\Z",
+    re.IGNORECASE,
+)
+# Who speaks to the user so waits for an answer: going on in the user's name would be consent that nobody gave.
+_AWAITS_THE_USER = re.compile(
+    r"\?|\b(?:let me|tell me|need to) know\b|\btell me (?:if|when|wh\w+|how)\b"
+    r"|\bwait\b(?! (?:for|until) (?!you))"
+    r"|\b(?:if|once|when|until|after|unless|whether|which|what|how|before|soon as) you\b"
+    r"(?! (?:asked|mentioned|requested|said|wanted|gave|provided|described|pointed|showed|shared|suggested|reported)\b)"
+    r"|\byour (?:answer|reply|response|decision|choice|preference|feedback|approval|permission|confirmation|ok)\b",
     re.IGNORECASE,
 )
 
@@ -30,6 +40,8 @@ def second_try(body: JSON, text: str | None) -> JSON | None:
     if not text.strip():
         return {**body, "thinking": {"type": "disabled"}}
     if not _is_at_work(body) or len(text) > _LONGEST_ANNOUNCEMENT or not _ANNOUNCES.search(text):
+        return None
+    if _AWAITS_THE_USER.search(text.rstrip().rpartition("\n\n")[2]):
         return None
     said = {"role": "assistant", "content": text}
     return {**body, "messages": [*body["messages"], said, {"role": "user", "content": NUDGE}]}

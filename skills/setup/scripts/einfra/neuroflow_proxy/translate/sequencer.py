@@ -170,6 +170,7 @@ class BlockSequencer:
         self._blank_reasoning: list[str] = []
         self._late_reasoning: list[str] = []
         self._late_length = 0
+        self._begins_paragraph = False  # the text of another answer follows that of the one before
 
     def begin_answer(self) -> None:
         """Another answer of the provider's follows: its slots are its own, and what nobody has seen is forgotten."""
@@ -177,6 +178,7 @@ class BlockSequencer:
         self._queue = deque(block for block in self._queue if block.is_shown)
         last = self._queue[-1] if self._queue else None
         self._prose = last if isinstance(last, _Prose) else None
+        self._begins_paragraph = self._prose is not None and self._prose.is_text
         self._blank_text.clear()
         self._blank_reasoning.clear()
         self.text_tail = ""
@@ -200,6 +202,12 @@ class BlockSequencer:
                 return
             piece = _taken(self._blank_text) + piece
             self._append_prose(is_text=True)
+        elif self._begins_paragraph:
+            piece = piece.lstrip()
+            if not piece:
+                return
+            piece = f"\n\n{piece}"
+        self._begins_paragraph = False
         self.amount_said += 1
         self.text_tail = (self.text_tail + piece)[-_TAIL:]
         self._grow(piece)

@@ -26,7 +26,7 @@ def loads(data: bytes | str) -> Any:
     if msgspec is not None:
         try:
             return _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):  # a string may hold unpaired surrogates
             pass  # the standard library reads a little more, and words the complaint
     return plain_json.loads(data)
 
