@@ -396,3 +396,23 @@ def test_a_newcomer_is_asked_for_no_account_on_the_other_ways_either(way: str, u
         trust_the_folder(terminal)
         assert "Unable to connect" not in terminal.text
         have_it_work(terminal)
+
+
+@pytest.mark.parametrize(
+    ("keys", "chosen"),
+    [
+        (["glm", DOWN, UP], "glm-4.7"),  # one row is found, and there is no other to go to
+        (["kimi-k2", DOWN, UP], "kimi-k2.5"),
+        (["think"], "deepseek-v3.2-thinking"),  # stands in the head of the table as well
+        (["no such model"], "kimi-k2.5"),  # nothing is found: the whole list is there again
+    ],
+)
+def test_whatever_is_typed_the_keys_go_on_and_a_model_is_chosen(user: User, keys: list[str], chosen: str) -> None:
+    with at_a_terminal(user, "setup", *known(user), *AS_LINES, "--no-proof") as terminal:
+        terminal.see("Which model?")
+        terminal.type(*keys, ENTER)
+        terminal.see("Which model for small work")
+        terminal.type(ENTER)
+        terminal.see("To connect Claude Code")
+        assert terminal.end() == 0
+    assert user.section["model"] == chosen

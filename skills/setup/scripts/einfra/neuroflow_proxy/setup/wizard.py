@@ -25,6 +25,7 @@ from .urls import to_base_url
 
 _STYLE = questionary.Style([("highlighted", "bold"), ("pointer", "bold"), ("instruction", "fg:ansibrightblack")])
 _MARGIN = 4  # the pointer before each row, and a column that terminals keep for the end of the line
+_INDENT = "   "  # as questionary indents rows, for the pointer
 _SCOPES = {Scope.PROJECT: "this project", Scope.MACHINE: "everything I do on this machine"}
 
 
@@ -71,7 +72,8 @@ class Terminal:
             questionary.print(f"{best.id} is {best.note}.")
         # Where the cursor stands first: on what is in use, unless that does not answer now.
         default = next((choice.id for choice in choices if choice.id == current and is_up(choice)), None)
-        chosen: str = _search("Which model?", _models(choices, current), default)
+        head, rows = _models(choices, current)
+        chosen: str = _search("Which model?", head, rows, default)
         return chosen
 
     def model_name(self, base_url: str, current: str | None) -> str:
@@ -87,7 +89,8 @@ class Terminal:
         beside = [questionary.Choice("the same", value=""), questionary.Choice(each, value=each)]
         default = each if current.tiers else current.small or ""
         question = "Which model for small work in the background?"
-        chosen = _search(question, [*beside, *_models(choices, current.small)], default)
+        head, rows = _models(choices, current.small)
+        chosen = _search(question, head, [*beside, *rows], default)
         return self._tiers(choices, current) if chosen == each else SideModels(chosen or None, {})
 
     def _tiers(self, choices: Sequence[Choice], current: SideModels) -> SideModels:
@@ -97,7 +100,8 @@ class Terminal:
         for tier in TIERS:
             same = questionary.Choice("the one for the conversation", value="")
             question = f"Which model where Claude Code asks for {tier}?"
-            chosen[tier] = _search(question, [same, *_models(choices, known.get(tier))], known.get(tier) or "")
+            head, rows = _models(choices, known.get(tier))
+            chosen[tier] = _search(question, head, [same, *rows], known.get(tier) or "")
         small = chosen.pop("haiku")
         return SideModels(small or None, {tier: model for tier, model in chosen.items() if model})
 
@@ -152,15 +156,19 @@ class Terminal:
         return str(words).replace(f"{self._home}{os.sep}", f"~{os.sep}")
 
 
-def _search(question: str, choices: Sequence[questionary.Choice], default: Any) -> Any:
-    """Choose from a list that may be long: typing searches it. Of the row that was taken, only its name stays."""
+def _search(question: str, head: str, choices: Sequence[questionary.Choice], default: Any) -> Any:
+    """Choose from a list that may be long: typing searches it. Of the row that was taken, only its name stays.
+
+    The head of the table is no row (a `Separator`): questionary finds, points at and takes such a row like any other as
+    soon as something was typed, and with one row found it looks for another one for ever, deaf to Ctrl-C.
+    """
     chosen = _choose(
         question,
         choices,
         default,
         use_search_filter=True,
         use_jk_keys=False,
-        instruction="(arrow keys, or type to search)",
+        instruction=f"(arrow keys, or type to search)\n{_INDENT}{head}",
         erase_when_done=True,
     )
     title = next(choice.title for choice in choices if choice.value == chosen)
@@ -179,14 +187,11 @@ def _confirm(question: str, *, default: bool) -> bool:
     return chosen
 
 
-def _models(choices: Sequence[Choice], current: str | None) -> list[questionary.Choice]:
-    """The rows of the table, below its head."""
+def _models(choices: Sequence[Choice], current: str | None) -> tuple[str, list[questionary.Choice]]:
+    """The head of the table, and its rows."""
     listed = table(choices, current, width=shutil.get_terminal_size().columns - _MARGIN)
-    head = [questionary.Separator(listed.head)]
-    return [
-        *head,
-        *(questionary.Choice(row, value=choice.id) for row, choice in zip(listed.rows, choices, strict=True)),
-    ]
+    rows = zip(listed.rows, choices, strict=True)
+    return listed.head, [questionary.Choice(row, value=choice.id) for row, choice in rows]
 
 
 def _as_local_key(text: str) -> Key:
