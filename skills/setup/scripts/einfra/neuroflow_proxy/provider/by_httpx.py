@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from .certificates import tls_context
 from .http1 import Headers
 from .network import BrokenOff, NoConnection, Request, Silence, Unsendable
 
@@ -15,10 +16,13 @@ WRITE_TIMEOUT_S = 120.0
 
 
 class ProxiedTransport:
-    """A `Transport` that asks through the proxy that the environment names, unless NO_PROXY names the host."""
+    """A `Transport` that asks through one HTTP proxy. Raises `Unsendable` where `proxy_url` names none."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy_url: str) -> None:
         self._http = httpx.AsyncClient(
+            proxy=_proxy(proxy_url),
+            verify=tls_context(),
+            trust_env=False,  # else it falls over a variable that this request has nothing to do with
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=60),
             follow_redirects=False,  # a redirect must never carry the key to another host
         )
@@ -40,6 +44,19 @@ class ProxiedTransport:
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+
+def _proxy(url: str) -> httpx.Proxy:
+    try:
+        proxy = httpx.Proxy(url)
+    except (ValueError, httpx.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in ("http", "https"):
+        # Not quoted: it may hold a password.
+        raise Unsendable(
+            "the proxy variables (HTTPS_PROXY, ALL_PROXY) name no HTTP proxy for it, and SOCKS is not spoken here"
+        )
+    return proxy
 
 
 class ProxiedBody:

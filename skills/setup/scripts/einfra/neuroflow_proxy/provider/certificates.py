@@ -4,6 +4,7 @@ import ssl
 
 import certifi
 
+from ..errors import SettingsError
 from ..settings import environment
 
 
@@ -13,4 +14,10 @@ def tls_context() -> ssl.SSLContext:
     file, folder = env.get("SSL_CERT_FILE"), env.get("SSL_CERT_DIR")
     if not (file or folder):
         file = certifi.where()
-    return ssl.create_default_context(cafile=file or None, capath=folder or None)
+    try:
+        return ssl.create_default_context(cafile=file or None, capath=folder or None)
+    except OSError as error:  # ssl.SSLError is one
+        raise SettingsError(
+            f"SSL_CERT_FILE names {file}, which cannot be used: {error.strerror or error}.",
+            hint="Unset it, or name a file with certificates that is there; then start the proxy again.",
+        ) from error

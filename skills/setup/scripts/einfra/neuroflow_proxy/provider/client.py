@@ -10,14 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Self
-from urllib.request import getproxies
 
 from ..errors import Kind, SettingsError, UpstreamError
 from ..version import VERSION
 from ..wire.codec import InvalidJSON, loads
-from ..wire.hosts import is_loopback
 from .http1 import Headers
-from .network import Body, NetworkError, NoConnection, Request, Silence, Transport, Unsendable, request_to
+from .network import (
+    Body,
+    NetworkError,
+    NoConnection,
+    Origin,
+    Request,
+    Silence,
+    Transport,
+    Unsendable,
+    proxy_for,
+    request_to,
+)
 from .transport import DirectTransport
 
 CONNECT_TIMEOUT_S = 10.0
@@ -127,19 +136,18 @@ class UpstreamClient:
 
     def __init__(self) -> None:
         self._direct = DirectTransport()
-        self._proxied: Transport | None = None
-        if not {"http", "https", "all"}.isdisjoint(getproxies()):
-            from .by_httpx import ProxiedTransport
-
-            self._proxied = ProxiedTransport()
+        self._proxied: dict[str, Transport] = {}
+        """By the URL of the proxy in between; each is made when the first request goes through it."""
+        self._ways: dict[tuple[str, str], Transport] = {}
+        """By scheme and host. To ask the system for its proxies may take longer than all else that a request needs."""
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *raised: object) -> None:
         await self._direct.aclose()
-        if self._proxied is not None:
-            await self._proxied.aclose()
+        for transport in self._proxied.values():
+            await transport.aclose()
 
     async def chat(self, endpoint: Endpoint, body: bytes, *, silence_s: float) -> UpstreamAnswer:
         """Send a Chat Completions request; the answer may take `silence_s` seconds between any two bytes.
@@ -170,12 +178,23 @@ class UpstreamClient:
         return answer.status, answer.headers, bytes(content), value
 
     async def _send(self, request: Request, body: bytes, silence_s: float) -> UpstreamAnswer:
-        transport: Transport = self._direct
-        # A proxy of the institution (HTTP_PROXY) is not asked about this machine, as a local provider may be here.
-        if self._proxied is not None and not is_loopback(request.origin.host):
-            transport = self._proxied
+        transport = self._way_to(request.origin)
         sent = await transport.send(request, body, connect_s=CONNECT_TIMEOUT_S, silence_s=silence_s)
         return UpstreamAnswer(*sent)
+
+    def _way_to(self, origin: Origin) -> Transport:
+        way = self._ways.get((origin.scheme, origin.host))
+        if way is None:
+            through = proxy_for(origin.scheme, origin.host)
+            way = self._ways[origin.scheme, origin.host] = self._through(through) if through else self._direct
+        return way
+
+    def _through(self, proxy_url: str) -> Transport:
+        from .by_httpx import ProxiedTransport
+
+        if proxy_url not in self._proxied:
+            self._proxied[proxy_url] = ProxiedTransport(proxy_url)
+        return self._proxied[proxy_url]
 
 
 def to_error(error: NetworkError | TimeoutError) -> UpstreamError | SettingsError:

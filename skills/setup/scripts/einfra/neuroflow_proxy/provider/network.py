@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
+from ..wire.hosts import is_loopback
 from .http1 import Headers
 
 
@@ -95,3 +97,15 @@ def request_to(method: str, url: str, headers: dict[str, str]) -> Request:
 def port_of(url: SplitResult) -> int:
     """The port that a URL names, or its scheme's."""
     return url.port or (443 if url.scheme == "https" else 80)
+
+
+def proxy_for(scheme: str, host: str) -> str | None:
+    """The institution's proxy that requests to a host go through, if any: a variable for the scheme, else ALL_PROXY.
+
+    It is not asked about this machine, as a local provider may be here, nor about hosts that NO_PROXY names.
+    """
+    proxies = getproxies()
+    through = (proxies.get(scheme) or proxies.get("all") or "").strip()
+    if not through or is_loopback(host) or proxy_bypass(host):
+        return None
+    return through if "://" in through else f"http://{through}"

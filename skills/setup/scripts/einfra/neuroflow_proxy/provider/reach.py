@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from ..errors import SettingsError
 from ..wire.hosts import is_this_machine
 from .certificates import tls_context
-from .network import port_of
+from .network import port_of, proxy_for
 
 _TIMEOUT_S = 5.0
 
@@ -60,11 +60,8 @@ def steps_to(base_url: str) -> Iterator[Step]:
 def _http_proxy(target: SplitResult) -> SplitResult | None:
     """The institution's proxy, if requests to this host go through one."""
     host = target.hostname or ""
-    if is_this_machine(f"//{host}") or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    through = proxies.get(target.scheme) or proxies.get("all")
-    return urlsplit(through if "://" in through else f"http://{through}") if through else None
+    through = proxy_for(target.scheme, host)
+    return urlsplit(through) if through else None
 
 
 def _certificate(connection: socket.socket, host: str) -> Step:
@@ -80,5 +77,7 @@ def _certificate(connection: socket.socket, host: str) -> Step:
             "Where an institution looks into connections, SSL_CERT_FILE must name a file with its certificate. "
             "Otherwise, do not send a key there.",
         )
+    except SettingsError as error:
+        return Step("TLS", error.message, error.hint)
     except OSError as error:
         return Step("TLS", f"{host} speaks no TLS there: {error.strerror or error}.", "See whether the URL is right.")
