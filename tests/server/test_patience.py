@@ -25,6 +25,7 @@ from neuroflow_proxy.demo.script import (
     tool_call,
 )
 from neuroflow_proxy.provider import retry
+from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.translate.response import ResponseStream
 from tests.grammar import Said, listen, parse_sse
 from tests.serving import proxy_before, wait_until
@@ -291,3 +292,18 @@ def test_a_refusal_is_never_a_reason_to_fall_back(tmp_path: Path) -> None:
     with proxy_before(provider, tmp_path) as url:
         assert ask(url).status_code == 401
     assert len(provider.requests) == 1
+
+
+def test_the_limit_that_the_user_has_set_stands_over_the_one_that_a_full_queue_names(
+    provider: DemoProvider, tmp_path: Path
+) -> None:
+    """Who shares a key with another program has set it to one."""
+    full = [Pause(0.2), Status(429, {"detail": "full"}, {"retry-after": "0", "x-rate-limit-max-concurrent": "3"})]
+    provider.script = in_turn(full, full, full, *[[Pause(0.2), *OK]] * 9)
+    save_section(tmp_path / ".neuroflow" / "integrations.json", {"max_concurrent_requests": 1})
+    most = 0
+    with proxy_before(provider, tmp_path) as url, ThreadPoolExecutor() as pool:
+        asked = [pool.submit(ask, url) for _ in range(4)]
+        while not all(one.done() for one in asked):
+            most = max(most, httpx.get(f"{url}/stats").json()["queue"]["running"])
+    assert most == 1

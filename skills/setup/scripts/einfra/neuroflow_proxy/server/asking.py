@@ -145,7 +145,7 @@ class Asking:
             client = self._state.client
             async with await client.chat(self.memory.endpoint, sent, silence_s=silence_s) as answer:
                 limit = told_limit(answer.headers)
-                if limit is not None:
+                if limit is not None and self._settings.max_concurrent_requests is None:
                     self.memory.admission.limit = limit
                 if answer.status != 200:
                     self._refusal = body = await answer.read()
