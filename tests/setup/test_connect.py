@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -298,3 +299,32 @@ def test_whatever_is_set_undo_restores_the_very_bytes(
         set_fields(path, journal, section="env", fields=values)
     journal.undo()
     assert (path.read_bytes() if path.exists() else None) == original
+
+
+def test_what_two_projects_rely_on_stays_until_both_are_undone(user: User, tmp_path: Path) -> None:
+    other = replace(user, project=tmp_path / "another project")
+    other.project.mkdir()
+    state = user.home / ".claude.json"
+    for one in (user, other):
+        assert one.set_up("--yes", "--connect", "settings", "--skip-login", "--no-proof").code == 0
+    user.run("undo")
+    assert json.loads(state.read_text("utf-8")) == {"hasCompletedOnboarding": True}
+    other.run("undo")
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("has_git", [True, False])
+def test_a_claude_code_that_is_started_further_down_is_connected_too(user: User, *, has_git: bool) -> None:
+    if has_git:
+        subprocess.run(["git", "init", "-q", user.project], check=True)
+    assert user.set_up("--yes", "--connect", "settings", "--no-proof").code == 0
+    below = replace(user, project=user.project / "data" / "first")
+    below.project.mkdir(parents=True)
+    told = below.set_up("--yes", "--connect", "settings", "--no-proof").json
+    # Claude Code looks into its own folder, and into a repository's root.
+    assert told["claude_settings"] == str(settings_of(user if has_git else below))
+    doctor = below.run("doctor", "--json", "--no-proof").json
+    assert all(check["state"] == "ok" for check in doctor["checks"] if check["name"] == "connection")
+    below.run("undo")
+    assert not settings_of(user).exists()
+    assert not settings_of(below).exists()

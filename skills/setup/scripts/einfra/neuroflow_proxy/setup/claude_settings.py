@@ -34,6 +34,14 @@ def project_settings(folder: Path) -> Path:
     return folder / ".claude" / "settings.local.json"
 
 
+def repository_root(folder: Path) -> Path | None:
+    """The root of the repository that a folder is in. Seen with 2.1.330: a Claude Code that is started further down
+    reads the local settings there, over those of its own folder, but not the shared ones. Without a repository it looks
+    into its own folder alone, as 2.1.197 always did.
+    """
+    return next((one for one in (folder, *folder.parents) if (one / ".git").exists()), None)
+
+
 def user_settings(place: Place) -> Path:
     """The settings for everything that this user does."""
     return claude_folder(place) / "settings.json"
@@ -46,8 +54,10 @@ def claude_folder(place: Place) -> Path:
 
 def sources(place: Place) -> list[Source]:
     """Every source of variables for a Claude Code that is started here, the strongest first."""
+    root = repository_root(place.cwd)
     files = [
         ("managed settings", managed_settings(place.platform)),
+        *([("the repository's local settings", project_settings(root))] if root not in (None, place.cwd) else []),
         ("the project's local settings", project_settings(place.cwd)),
         ("the project's shared settings", place.cwd / ".claude" / "settings.json"),
         ("the user's settings", user_settings(place)),

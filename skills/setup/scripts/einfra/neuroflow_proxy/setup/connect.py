@@ -10,7 +10,16 @@ from pathlib import Path
 
 from ..wire.plain_json import dumps
 from .claude_code import Variable, find_claude
-from .claude_settings import BESIDE_VARIABLES, SHELL, claude_folder, project_settings, sources, user_settings, winner
+from .claude_settings import (
+    BESIDE_VARIABLES,
+    SHELL,
+    claude_folder,
+    project_settings,
+    repository_root,
+    sources,
+    user_settings,
+    winner,
+)
 from .files import write_private
 from .git_guard import exposure, keep_out_of_git
 from .integrations import Scope
@@ -33,7 +42,10 @@ def settings_file(integrations: Path, place: Place) -> Path:
     """The settings of Claude Code that reach as far as an integrations file does."""
     if integrations.resolve() == place.paths()[Scope.MACHINE].resolve():
         return user_settings(place)
-    return project_settings(integrations.parent.parent)
+    folder = integrations.parent.parent
+    # Ours hold below their folder, those of Claude Code do not: one that is started here must look into them.
+    is_read = folder in (place.cwd, repository_root(place.cwd)) or folder not in place.cwd.parents
+    return project_settings(folder if is_read else place.cwd)
 
 
 def write_settings(path: Path, variables: Sequence[Variable], journal: Journal, place: Place) -> bool:

@@ -7,6 +7,7 @@ What was in a file may be a key of somebody's. The journal is for the user alone
 """
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -52,15 +53,25 @@ class Journal:
         self._path = state / f"{digest[:12]}.undo"
 
     def entries(self) -> list[Entry]:
-        try:
-            found = loads(self._path.read_bytes())
-            return [Entry(**{**entry, "names": tuple(entry["names"])}) for entry in found]
-        except FileNotFoundError:
-            return []
-        except (OSError, InvalidJSON, TypeError, KeyError) as error:
-            raise SettingsError(
-                f"{self._path} cannot be read, so what was before is not known: {error}.", hint="Remove it."
-            ) from error
+        return _entries(self._path)
+
+    def of_others(self, path: Path, section: str | None) -> list[Entry]:
+        """What other set-ups of this home have set in the same place, as in the state of Claude Code."""
+        found: list[Entry] = []
+        for journal in self._path.parent.glob("*.undo"):
+            with contextlib.suppress(SettingsError):  # one that is broken says nothing
+                found += _entries(journal) if journal != self._path else []
+        return [entry for entry in found if (entry.path, entry.section) == (str(path.resolve()), section)]
+
+    def join(self, path: Path, *, section: str | None, names: Sequence[str]) -> None:
+        """Rely on fields that another set-up has set to what they are to be: who is undone last puts them back."""
+        mine = {entry.path: entry for entry in self.entries() if entry.section == section}
+        for other in self.of_others(path, section):
+            shared = tuple(name for name in names if name in other.names)
+            if shared and str(path.resolve()) not in mine:
+                entries = [*self.entries(), replace(other, names=shared)]
+                write_private(self._path, dumps([asdict(entry) for entry in entries]))
+                return
 
     def remember(
         self, path: Path, *, section: str | None = None, names: Sequence[str] = (), are_lines: bool = False
@@ -87,12 +98,31 @@ class Journal:
         for path in (self._path, *(Path(entry.path) for entry in entries)):
             remove_leftovers(path)
         # The last first: what a file held when its second section was set has our first one in it.
-        changed = [Path(entry.path) for entry in reversed(entries) if not entry.are_lines and _put_back(entry)]
+        own = [alone for entry in entries if not entry.are_lines and (alone := self._without_shared(entry))]
+        changed = [Path(entry.path) for entry in reversed(own) if _put_back(entry)]
         # Lines keep secrets out of git. Where a file of ours is still there, somebody has put something into it since.
         if not any(entry.original is None and not entry.are_lines and Path(entry.path).exists() for entry in entries):
             changed += [Path(entry.path) for entry in entries if entry.are_lines and _take_out(entry)]
         self._path.unlink(missing_ok=True)
         return list(dict.fromkeys(changed))
+
+    def _without_shared(self, entry: Entry) -> Entry | None:
+        """The entry without the fields that another set-up still relies on; None if nothing is left of it."""
+        relied_on = {name for other in self.of_others(Path(entry.path), entry.section) for name in other.names}
+        names = tuple(name for name in entry.names if name not in relied_on)
+        return replace(entry, names=names) if names or not entry.names else None
+
+
+def _entries(path: Path) -> list[Entry]:
+    try:
+        found = loads(path.read_bytes())
+        return [Entry(**{**entry, "names": tuple(entry["names"])}) for entry in found]
+    except FileNotFoundError:
+        return []
+    except (OSError, InvalidJSON, TypeError, KeyError) as error:
+        raise SettingsError(
+            f"{path} cannot be read, so what was before is not known: {error}.", hint="Remove it."
+        ) from error
 
 
 def set_fields(path: Path, journal: Journal, *, section: str | None, fields: Mapping[str, object]) -> bool:
@@ -112,6 +142,7 @@ def set_fields(path: Path, journal: Journal, *, section: str | None, fields: Map
     else:
         new = {**document, section: {**section_of(path, document, section), **fields}}
     if new == parse(path, old):
+        journal.join(path, section=section, names=tuple(fields))
         return False
     try:
         journal.remember(path, section=section, names=tuple(fields))
