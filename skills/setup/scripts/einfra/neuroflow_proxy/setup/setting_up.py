@@ -9,7 +9,7 @@ from ..wire.messages_api import JSON
 from .asker import Asker, Wishes
 from .catalog import is_stand_in, is_up
 from .claude_code import Connection, Variable, connection_for, variables
-from .claude_settings import user_settings
+from .claude_settings import project_settings, user_settings
 from .connect import ONBOARDED, Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
 from .features import set_permission_mode, words_on_features
 from .flow import Outcome, Plan, answered, carry_out
@@ -194,10 +194,16 @@ def _next_steps(
 ) -> list[str]:
     if settings:
         key = " The provider's key stands there now." if connection.direct_url else ""
+        folder = settings.parent.parent if settings == project_settings(settings.parent.parent) else None
         return [
             "",
             f"Claude Code is connected: {settings} says so, for sessions that run already as well.{key}",
             "Run `claude`, and let it trust this folder if it asks: before that it does not look into them.",
+            *(
+                [f"This holds in {folder}; `configure.py setup --scope machine` connects all folders."]
+                if folder
+                else []
+            ),
             *([_NEWCOMER] if asks_for_account else []),
             *([f"Its questions of a first start are skipped: {spared} says so."] if spared else []),
             "`configure.py undo` puts everything back as it was.",
