@@ -168,7 +168,14 @@ def test_marks_of_the_frame_are_dropped_behind_a_call_only(behind: str) -> None:
 
 def test_an_empty_block_on_a_line_of_its_own_is_nothing() -> None:
     assert run(Text("<tool_call>  </tool_call>"), Finish("stop")) == [Finish("stop")]
-    mention = "between <tool_call> </tool_call> tags"
+    assert run(Text("<function_calls>\n<invoke>\n</invoke>\n</function_calls>"), Finish("stop")) == [Finish("stop")]
+
+
+@pytest.mark.parametrize(
+    "mention",
+    ["between <tool_call> </tool_call> tags", '<function_calls>\n<invoke nane="Bash">\n</invoke>\n</function_calls>'],
+)
+def test_a_block_that_says_anything_stays(mention: str) -> None:
     assert run(Text(mention), Finish("stop")) == [Text(mention), Finish("stop")]
 
 

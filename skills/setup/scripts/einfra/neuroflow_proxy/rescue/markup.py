@@ -133,6 +133,8 @@ def _entry(source: Source, tools: Toolbox, tag: Tag, dialect: str) -> Steps[list
         else:
             raise Refuted
     if name is None:
+        if tag.attributes:
+            raise Refuted
         return []  # it names no tool: there is nothing to call and nothing to read in it
     try:
         return [tools.call(name, arguments, dialect)]
