@@ -104,9 +104,29 @@ def test_a_call_in_the_reasoning_is_a_draft_if_the_answer_makes_another_one(othe
     assert reasoning == "Or ?" + leak("a")
 
 
+@pytest.mark.parametrize(
+    "pieces", [("The parser is wrong.",), ("The", " parser", " is wrong."), ("\n", "The parser is wrong.")]
+)
+def test_a_call_in_the_reasoning_is_a_draft_if_the_answer_is_words(pieces: tuple[str, ...]) -> None:
+    stage = Rescue(TOOLS)
+    out = stage.feed([Reasoning("The file holds " + leak("rm -rf .") + " as it seems.")])
+    for piece in pieces:
+        out += stage.feed([Text(piece)])
+    out += stage.feed([Finish("stop")]) + stage.finish()
+    assert commands(out) == []
+    assert "".join(fragment.text for fragment in out if isinstance(fragment, Text)) == "".join(pieces)
+    reasoning = "".join(fragment.text for fragment in out if isinstance(fragment, Reasoning))
+    assert reasoning == "The file holds  as it seems." + leak("rm -rf .")
+
+
+def test_a_call_in_the_reasoning_behind_the_words_is_made() -> None:
+    assert commands(run(Text("I look."), Reasoning(leak("a")), Finish("stop"))) == ["a"]
+    assert commands(run(Reasoning(leak("a")), Text("\n\n"), Finish("stop"))) == ["a"]
+
+
 def test_a_call_is_settled_when_the_provider_goes_to_the_other_field() -> None:
     whole = '<tool_call>{"name": "Bash", "arguments": {"command": "a"}}'
-    assert commands(run(Reasoning(whole), Text("So."), Finish("stop"))) == ["a"]
+    assert commands(run(Reasoning(whole), Text("\n"), Finish("stop"))) == ["a"]
     half = '<tool_call>{"name": "Bash", "argu'
     assert run(Reasoning(half), Text("So."), Finish("stop")) == [Reasoning(half), Text("So."), Finish("stop")]
 

@@ -1,7 +1,8 @@
 """The calls of one answer: those that were found in text, held against those that the provider sent as calls.
 
 A call may come both ways (recordings with `duplicate_leak`) and is to be made once. One that stands in the reasoning is
-the model's call only if the answer makes no other: else the model thought about it, and then did what it did.
+the model's call only if the answer makes no other, and says nothing behind it: else the model thought about it, or read
+it somewhere, and then did what it did.
 """
 
 from io import StringIO
@@ -19,6 +20,8 @@ class _Found(NamedTuple):
     channel: Channel
     call: Call
     raw: str = ""
+    is_answered: bool = False
+    """Words that the user sees follow."""
 
 
 class _Native:
@@ -71,17 +74,21 @@ class Harvest:
         """Keep how the last call was written."""
         self._found[-1] = self._found[-1]._replace(raw=self._found[-1].raw + raw)
 
+    def hear_words(self) -> None:
+        """Something visible was said."""
+        self._found = [found._replace(is_answered=True) for found in self._found]
+
     def take(self) -> list[Call | Reasoning]:
         """The calls to be made, and what turned out to be a draft."""
         found, self._found = self._found, []
         if not found:
             return []
         native = [call.meaning(self._tools) for call in self._native.values()]
-        made = native + [_meaning(call) for channel, call, _ in found if channel is Text]
+        made = native + [_meaning(call) for channel, call, *_ in found if channel is Text]
         taken: list[Call | Reasoning] = []
-        for channel, call, raw in found:
+        for channel, call, raw, is_answered in found:
             meaning = _meaning(call)
-            if channel is Reasoning and made:
+            if channel is Reasoning and (made or is_answered):
                 if raw and meaning not in made:
                     taken.append(Reasoning(raw))
             elif meaning in native:
