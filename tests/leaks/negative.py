@@ -10,6 +10,8 @@ NEGATIVE = {
     "fence-tildes": f"~~~\n{_CALL}\n~~~\n",
     "fence-long": f"````md\n```\n{_CALL}\n```\n````\n",
     "fence-in-list": f"1. Write\n   ```\n   {_CALL}\n   ```\n2. Done",
+    "fence-in-fence": f"```markdown\n# Doc\n```xml\n{_CALL}\n```\nMore.\n```\n\nThat is all.",
+    "fence-behind-a-span-of-three": f"```npm install```\n\nThen:\n\n```xml\n{_CALL}\n```\nDone.",
     "fence-unclosed": f"```\n{_CALL}",
     "fence-with-info": f'```xml title="a"\n{_INVOKE}\n```',
     "inline": 'Models write `<tool_call>{"name": "Bash", "arguments": {"command": "pwd"}}</tool_call>` for a call.',

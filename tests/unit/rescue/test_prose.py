@@ -66,3 +66,26 @@ def test_many_pieces_are_not_kept() -> None:
     found = prose("`a` b " * 20_000, 1)
     assert not found.is_code
     assert found.tail == ("`a` b " * 20)[-16:]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_code"),
+    [
+        ("```npm install```\n", False),
+        ("```npm install```\n```py\n", True),
+        ("```npm install``` and `x", True),
+        ("```md\n```py\nx\n```\n", True),
+        ("```md\n```py\nx\n```\n```\n", False),
+        ("````md\n```py\n```\n````\n", False),
+        ("```\nx\n```", False),
+        ("```\nx\n``` ", False),
+        ("```\nx\n```Now let me see.\n", False),
+        ("```md\n```xml\nx", True),
+    ],
+)
+def test_blocks_in_blocks_and_spans_of_three(text: str, is_code: bool) -> None:
+    for size in (1, 2, 3, len(text)):
+        prose = Prose()
+        for i in range(0, len(text), size):
+            prose.add(text[i : i + size])
+        assert prose.is_code is is_code

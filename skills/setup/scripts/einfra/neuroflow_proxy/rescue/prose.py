@@ -7,6 +7,8 @@ import re
 
 _TOKEN = re.compile(r"\n|`+|~{3,}|[^\n`~]+|~{1,2}")
 _BEFORE_FENCE = re.compile(r"(?:[ \t>]|[-*+] |\d+[.)] )*")
+_LANGUAGE = re.compile(r"[A-Za-z][\w+#-]*[ \t]*")
+_LONGEST_LANGUAGE = 40
 _MANY_PIECES = 4096
 _TAIL = 16
 
@@ -14,7 +16,9 @@ _TAIL = 16
 class Prose:
     """Follows one channel's text."""
 
-    _fence = ""  # the run that opened the code block we are in
+    _is_fence_line = False  # on the line of the run that opened the innermost block
+    _closing = ""  # the run that has just closed a block, unless nothing but the name of a language follows
+    _behind_closing = ""
     _inline = 0  # the length of the run that opened the code span we are in
     _line: str | None = ""  # the line so far, as long as it may be the place for a fence
     _is_quoted = False
@@ -22,6 +26,7 @@ class Prose:
 
     def __init__(self) -> None:
         self._unread: list[str] = []
+        self._fences: list[str] = []  # the runs that opened the code blocks we are in; models put blocks into blocks
 
     def add(self, text: str) -> None:
         self._unread.append(text)
@@ -33,7 +38,7 @@ class Prose:
         """Inside a code block, a code span, or a quoted line."""
         self._read()
         is_quoting = self._line is not None and self._line.lstrip().startswith(">")
-        return bool(self._fence or self._inline or self._is_quoted or is_quoting)
+        return bool(self._fences or self._inline or self._is_quoted or is_quoting)
 
     @property
     def is_code_span(self) -> bool:
@@ -60,8 +65,11 @@ class Prose:
         self._tail = (self._tail + text[-_TAIL:])[-_TAIL:]
         for found in _TOKEN.finditer(text):
             run = found.group()
+            if self._closing:
+                self._look_behind_closing(run)
             if run == "\n":
                 self._line, self._inline, self._is_quoted = "", 0, False
+                self._is_fence_line = False
             elif run[0] in "`~":
                 self._run(run)
             elif self._line is not None:
@@ -70,15 +78,28 @@ class Prose:
                     self._is_quoted = self._line.lstrip().startswith(">")
                     self._line = None
 
+    def _look_behind_closing(self, run: str) -> None:
+        """A run with the name of a language behind it closes nothing: it opens a block in the block."""
+        if run == "\n" and _LANGUAGE.fullmatch(self._behind_closing):
+            self._fences += (self._closing, self._closing)
+        elif run != "\n" and run[0] not in "`~" and len(self._behind_closing) < _LONGEST_LANGUAGE:
+            self._behind_closing += run
+            return
+        self._closing = self._behind_closing = ""
+
     def _run(self, run: str) -> None:
         """A run of backticks or tildes: opens or closes a block at the start of a line, else a span."""
         is_at_start = self._line is not None
         self._line = None
-        if self._fence:
-            if is_at_start and run[0] == self._fence[0] and len(run) >= len(self._fence):
-                self._fence = ""
+        if self._is_fence_line and run[0] == self._fences[-1][0] == "`":  # it was a span: ```npm install```
+            self._inline = len(self._fences.pop())
+            self._is_fence_line = False
+        if self._fences:
+            if is_at_start and run[0] == self._fences[-1][0] and len(run) >= len(self._fences[-1]):
+                self._closing = self._fences.pop()
         elif len(run) >= 3 and is_at_start and not self._inline:
-            self._fence = run
+            self._fences.append(run)
+            self._is_fence_line = True
         elif run[0] == "`":
             if not self._inline:
                 self._inline = len(run)
