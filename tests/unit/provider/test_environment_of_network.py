@@ -32,6 +32,7 @@ def test_where_only_such_a_proxy_leads_out_it_is_said_in_words(socks: str, monke
     with pytest.raises(ProxyError) as caught:
         list_model_ids("https://llm.invalid/v1", "k", provider="x")
     assert "no HTTP proxy" in caught.value.message
+    assert "NO_PROXY" in caught.value.hint
     assert "secret" not in caught.value.full_message
 
 

@@ -10,13 +10,13 @@ import httpx
 
 from .certificates import tls_context
 from .http1 import Headers
-from .network import BrokenOff, NoConnection, Request, Silence, Unsendable
+from .network import BrokenOff, NoConnection, Request, Silence, Unsendable, UnusableProxy
 
 WRITE_TIMEOUT_S = 120.0
 
 
 class ProxiedTransport:
-    """A `Transport` that asks through one HTTP proxy. Raises `Unsendable` where `proxy_url` names none."""
+    """A `Transport` that asks through one HTTP proxy. Raises `UnusableProxy` where `proxy_url` names none."""
 
     def __init__(self, proxy_url: str) -> None:
         self._http = httpx.AsyncClient(
@@ -53,9 +53,7 @@ def _proxy(url: str) -> httpx.Proxy:
         proxy = None
     if proxy is None or proxy.url.scheme not in ("http", "https"):
         # Not quoted: it may hold a password.
-        raise Unsendable(
-            "the proxy variables (HTTPS_PROXY, ALL_PROXY) name no HTTP proxy for it, and SOCKS is not spoken here"
-        )
+        raise UnusableProxy("the proxy variables name no HTTP proxy on the way there, and SOCKS is not spoken here")
     return proxy
 
 

@@ -24,6 +24,7 @@ from .network import (
     Silence,
     Transport,
     Unsendable,
+    UnusableProxy,
     proxy_for,
     request_to,
 )
@@ -203,6 +204,11 @@ def to_error(error: NetworkError | TimeoutError) -> UpstreamError | SettingsErro
     match error:
         case Unsendable():
             return SettingsError(f"The provider cannot be asked: {words}.", hint="Run set-up again.")
+        case UnusableProxy():
+            return SettingsError(
+                f"The provider cannot be asked: {words}.",
+                hint="Name an HTTP proxy in HTTPS_PROXY, or this host in NO_PROXY; then start the proxy again.",
+            )
         case NoConnection():
             return UpstreamError(
                 f"The provider cannot be reached: {words}.",

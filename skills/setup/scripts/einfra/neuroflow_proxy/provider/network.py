@@ -17,6 +17,10 @@ class Unsendable(NetworkError):
     """A request that cannot be made: nothing can be at this address, or a header cannot be sent."""
 
 
+class UnusableProxy(NetworkError):
+    """The variables name something else than an HTTP proxy on the way to this host."""
+
+
 class NoConnection(NetworkError):
     """Nobody could be reached there."""
 
