@@ -88,6 +88,14 @@ def test_a_stop_sequence_that_the_provider_was_not_told_is_enforced_and_ends_the
     assert (said.text, said.stop_reason, said.stop_sequence) == ("one ", "stop_sequence", "<end>")
 
 
+def test_behind_a_stop_sequence_nothing_counts_whether_it_comes_in_the_same_read_or_later() -> None:
+    chunks = [chunk({"content": "one<end> two"}), chunk(call(0, "c1", "Tool", "{}")), chunk({"reasoning": "hm"})]
+    pieces = [sse(each, done=False) for each in (*chunks, chunk({}, "length"))]
+    for answer in (pieces, [b"".join(pieces)]):
+        said = listen(run(*answer, stop_sequences=("<end>",)))
+        assert (said.text, said.thinking, said.calls, said.stop_reason) == ("one", "", [], "stop_sequence")
+
+
 def test_what_only_looked_like_a_stop_sequence_arrives() -> None:
     assert say(chunk({"content": "one <en"}), STOP, stop_sequences=("<end>",)).text == "one <en"
 

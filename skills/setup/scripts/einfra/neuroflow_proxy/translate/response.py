@@ -338,6 +338,8 @@ class ResponseStream:
 
     def _pass_on(self, fragments: Sequence[Fragment]) -> None:
         for fragment in fragments:
+            if self._stops.matched is not None and not _may_follow_a_stop(fragment):
+                continue
             if isinstance(fragment, Text):
                 self._say(fragment.text)
             elif isinstance(fragment, Reasoning):
@@ -373,6 +375,11 @@ class ResponseStream:
         held = self._stops.feed(self._take_form()) + self._stops.finish()
         if held:
             self._sequencer.text(held)
+
+
+def _may_follow_a_stop(fragment: Fragment) -> bool:
+    """Of what a provider says that was not told of a stop sequence; a call that was found in the text is before it."""
+    return isinstance(fragment, Usage) or (isinstance(fragment, ToolCall) and fragment.slot < 0)
 
 
 def to_stop_reason(finish_reason: str, stop_sequence: str | None) -> StopReason:
