@@ -15,6 +15,7 @@ import pytest
 from neuroflow_proxy import cli
 from neuroflow_proxy.demo.provider import DEMO_KEY, DemoProvider
 from neuroflow_proxy.demo.run import running
+from neuroflow_proxy.settings import INTEGRATIONS_NAME
 from neuroflow_proxy.setup.instance import Instances
 from neuroflow_proxy.setup.platforms import machine_name, state_dir
 from tests.docs.commands import PAGES, Told, in_blocks, in_text
@@ -157,7 +158,9 @@ class Reader:
 
     def leaves(self) -> None:
         state = state_dir(sys.platform, self.env, self.home)
-        Instances(state, host=machine_name(sys.platform, socket.gethostname())).stop(self.file)
+        instances = Instances(state, host=machine_name(sys.platform, socket.gethostname()))
+        for file in (self.file, self.home / INTEGRATIONS_NAME):
+            instances.stop(file)
 
 
 @pytest.fixture
