@@ -72,6 +72,15 @@ def test_the_backup_is_private_too(tmp_path: Path) -> None:
     assert mode_of(backup) == 0o600
 
 
+def test_the_backup_of_a_command_that_saves_twice_is_what_was_there_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "integrations.json"
+    path.write_text('{"zotero": {"key": "theirs"}}')
+    save_section(path, FIELDS)
+    save_section(path, {"proxy_port": 4002}, again=True)
+    assert (tmp_path / "integrations.json.bak").read_text() == '{"zotero": {"key": "theirs"}}'
+    assert json.loads(path.read_bytes())["custom_llm"]["proxy_port"] == 4002
+
+
 def test_writing_the_same_again_changes_nothing_and_makes_no_backup(tmp_path: Path) -> None:
     path = tmp_path / "integrations.json"
     save_section(path, FIELDS)

@@ -137,6 +137,8 @@ def test_a_model_that_only_talks_is_told_and_the_next_best_is_taken_and_proved(u
         return [*role(), *text("Certainly."), *finish("stop")] if body["model"] == "kimi-k2.5" else None
 
     user.provider.script = script
+    user.file.parent.mkdir()
+    user.file.write_text('{"zotero": {}}')
     with at_a_terminal(user, "setup", *known(user), "--model", "kimi-k2.5", *AS_LINES) as terminal:
         terminal.see("kimi-k2.5 is not fit for work with tools: it did not call the tool")
         terminal.see("Take kimi-k2.6 instead?")
@@ -145,6 +147,7 @@ def test_a_model_that_only_talks_is_told_and_the_next_best_is_taken_and_proved(u
         assert terminal.end() == 0
         assert "ANTHROPIC_MODEL=kimi-k2.6" in terminal.text
     assert user.section["model"] == "kimi-k2.6"
+    assert user.file.with_name("integrations.json.bak").read_text() == '{"zotero": {}}', "what was there before set-up"
 
 
 def test_who_wants_to_keep_a_model_that_is_not_fit_keeps_it(user: User) -> None:

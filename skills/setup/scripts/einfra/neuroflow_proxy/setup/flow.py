@@ -145,7 +145,7 @@ def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> O
         def write_down(port: int) -> None:
             nonlocal is_changed
             fields = {**plan.answers, "proxy_port": port, "proxy_token": section.proxy_token}
-            is_changed = save_section(path, fields) or is_changed
+            is_changed = save_section(path, fields, again=is_changed) or is_changed
 
         running = instances.running(path)
         if running and plan.port not in (None, running[0].port):

@@ -37,11 +37,12 @@ def project_folder(cwd: Path, home: Path) -> Path:
     return cwd
 
 
-def save_section(path: Path, changes: Mapping[str, object]) -> bool:
+def save_section(path: Path, changes: Mapping[str, object], *, again: bool = False) -> bool:
     """Set the fields `changes` of our section; None removes one. Returns whether the file was changed.
 
     Order, unknown fields, other sections, indentation and line ends stay. What was there before is kept beside it,
-    with the suffix `.bak`. A file that is not a JSON object is never overwritten.
+    with the suffix `.bak`; a command that has changed the file before says `again`, and the backup stays what it was
+    then. A file that is not a JSON object is never overwritten.
     """
     old = read_bytes(path)
     document = parse(path, old)
@@ -53,7 +54,7 @@ def save_section(path: Path, changes: Mapping[str, object]) -> bool:
             if path.stat().st_mode & ~PRIVATE_FILE & 0o777:
                 path.chmod(PRIVATE_FILE)  # it holds a key, whoever made it
             return False
-        if old:
+        if old and not again:
             write_private(path.with_name(path.name + BACKUP_SUFFIX), old)
         write_private(path, new)
     except OSError as error:

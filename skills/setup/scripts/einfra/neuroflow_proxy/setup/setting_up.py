@@ -111,7 +111,7 @@ def _proved(
             break
         told.append(f"Not fit for work with tools: {section.model}: {proof.words}")
         with instances.lock(plan.path):
-            save_section(plan.path, {"model": other})
+            save_section(plan.path, {"model": other}, again=outcome.is_changed)
         section = replace(section, model=other)
     outcome = replace(outcome, section=section)
     if not proof.problem:

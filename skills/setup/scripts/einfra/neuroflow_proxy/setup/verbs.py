@@ -93,8 +93,13 @@ def start(place: Place, instances: Instances, say: Say, *, port: int | None = No
             hint="`configure.py setup --proxy-mode custom` puts the proxy in between.",
         )
 
+    is_changed = False
+    token = section.proxy_token or new_token()
+
     def write_down(chosen: int) -> None:
-        save_section(path, {"proxy_port": chosen, "proxy_token": section.proxy_token or new_token()})
+        nonlocal is_changed
+        fields = {"proxy_port": chosen, "proxy_token": token}
+        is_changed = save_section(path, fields, again=is_changed) or is_changed
 
     with instances.lock(path):
         running = instances.running(path)
