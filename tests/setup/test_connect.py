@@ -249,7 +249,8 @@ def test_what_follows_two_dashes_is_for_claude_alone(user: User) -> None:
 
 @pytest.mark.e2e
 def test_the_real_claude_code_needs_nothing_but_the_written_settings(user: User) -> None:
-    user.set_up("--yes", "--connect", "settings", "--skip-login")
+    ran = user.set_up("--yes", "--connect", "settings", "--skip-login")
+    assert ran.code == 0, ran.stderr
     claude_edits_a_file(user.project, user.env | {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"})
 
 
