@@ -6,13 +6,7 @@ from neuroflow_proxy.demo.provider import DEMO_KEY, DemoProvider
 from neuroflow_proxy.demo.run import running
 from neuroflow_proxy.errors import ProxyError, SettingsError
 from neuroflow_proxy.provider.models_list import list_model_ids
-
-
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+from neuroflow_proxy.provider.network import proxy_for
 
 
 @pytest.mark.parametrize(
@@ -40,8 +34,6 @@ def test_the_proxy_for_the_scheme_stands_over_all_proxy(monkeypatch: pytest.Monk
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     monkeypatch.setenv("HTTPS_PROXY", "127.0.0.1:7890")
     monkeypatch.setenv("NO_PROXY", "inside.example")
-    from neuroflow_proxy.provider.network import proxy_for
-
     assert proxy_for("https", "llm.example") == "http://127.0.0.1:7890"
     assert proxy_for("https", "inside.example") is None
     assert proxy_for("https", "127.0.0.1") is None

@@ -13,13 +13,6 @@ import pytest
 from neuroflow_proxy.provider.reach import Step, steps_to
 
 
-@pytest.fixture(autouse=True)
-def no_proxy_of_an_institution(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A certificate that nobody has signed, with its key in the same file."""

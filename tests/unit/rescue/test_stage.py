@@ -36,6 +36,11 @@ def commands(fragments: list[Fragment]) -> list[str]:
     ]
 
 
+def words(fragments: list[Fragment]) -> str:
+    """What was said."""
+    return "".join(fragment.text for fragment in fragments if isinstance(fragment, Text))
+
+
 def test_a_rescued_call_leaves_whole_and_before_the_finish() -> None:
     out = run(Text("Look: " + leak("pwd")), Finish("stop"))
     assert out == [Text("Look: "), ToolCall(-1, "", "Bash", '{"command":"pwd"}', whole=True), Finish("stop")]
@@ -114,7 +119,7 @@ def test_a_call_in_the_reasoning_is_a_draft_if_the_answer_is_words(pieces: tuple
         out += stage.feed([Text(piece)])
     out += stage.feed([Finish("stop")]) + stage.finish()
     assert commands(out) == []
-    assert "".join(fragment.text for fragment in out if isinstance(fragment, Text)) == "".join(pieces)
+    assert words(out) == "".join(pieces)
     reasoning = "".join(fragment.text for fragment in out if isinstance(fragment, Reasoning))
     assert reasoning == "The file holds  as it seems." + leak("rm -rf .")
 
@@ -151,7 +156,7 @@ def test_a_call_that_the_length_limit_cut_is_not_completed() -> None:
     for end in ([Finish("length")], []):
         out = run(Text(cut), *end)
         assert commands(out) == []
-        assert "".join(fragment.text for fragment in out if isinstance(fragment, Text)) == cut
+        assert words(out) == cut
 
 
 @pytest.mark.parametrize("broken", ['{"</")', '{"name": "Read"(', '{"a": "\\n"(</', '{"(</"'])
@@ -160,16 +165,12 @@ def test_a_broken_object_behind_a_call_is_dropped_alike_wherever_it_is_cut(broke
     at_once = run(Text(text), Finish("stop"))
     for place in range(1, len(text)):
         cut = run(Text(text[:place]), Text(text[place:]), Finish("stop"))
-        assert _joined(cut) == _joined(at_once), text[:place]
-
-
-def _joined(fragments: list[Fragment]) -> tuple[list[str], str]:
-    return commands(fragments), "".join(fragment.text for fragment in fragments if isinstance(fragment, Text))
+        assert (commands(cut), words(cut)) == (commands(at_once), words(at_once)), text[:place]
 
 
 def test_text_around_calls_keeps_its_place() -> None:
     out = run(Text(f"One.\n{leak('a')}\n\nTwo."), Finish("stop"))
-    assert "".join(fragment.text for fragment in out if isinstance(fragment, Text)) == "One.\n\n\nTwo."
+    assert words(out) == "One.\n\n\nTwo."
 
 
 def test_white_space_between_and_behind_calls_is_no_text() -> None:
@@ -241,4 +242,4 @@ def test_an_answer_in_pieces_comes_out_in_one_piece_for_each_read() -> None:
 def test_what_cannot_be_a_call_any_more_is_passed_on_at_once(beginning: str) -> None:
     stage = Rescue(TOOLS)
     passed = [fragment for character in beginning for fragment in stage.feed([Text(character)])]
-    assert "".join(fragment.text for fragment in passed if isinstance(fragment, Text)) == beginning
+    assert words(passed) == beginning

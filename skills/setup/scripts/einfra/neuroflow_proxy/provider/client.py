@@ -137,8 +137,6 @@ class UpstreamClient:
 
     def __init__(self) -> None:
         self._direct = DirectTransport()
-        self._proxied: dict[str, Transport] = {}
-        """By the URL of the proxy in between; each is made when the first request goes through it."""
         self._ways: dict[tuple[str, str], Transport] = {}
         """By scheme and host. To ask the system for its proxies may take longer than all else that a request needs."""
 
@@ -146,9 +144,8 @@ class UpstreamClient:
         return self
 
     async def __aexit__(self, *raised: object) -> None:
-        await self._direct.aclose()
-        for transport in self._proxied.values():
-            await transport.aclose()
+        for way in {self._direct, *self._ways.values()}:
+            await way.aclose()
 
     async def chat(self, endpoint: Endpoint, body: bytes, *, silence_s: float) -> UpstreamAnswer:
         """Send a Chat Completions request; the answer may take `silence_s` seconds between any two bytes.
@@ -184,18 +181,17 @@ class UpstreamClient:
         return UpstreamAnswer(*sent)
 
     def _way_to(self, origin: Origin) -> Transport:
-        way = self._ways.get((origin.scheme, origin.host))
-        if way is None:
-            through = proxy_for(origin.scheme, origin.host)
-            way = self._ways[origin.scheme, origin.host] = self._through(through) if through else self._direct
-        return way
+        place = origin.scheme, origin.host
+        if place not in self._ways:
+            self._ways[place] = self._new_way(proxy_for(*place))
+        return self._ways[place]
 
-    def _through(self, proxy_url: str) -> Transport:
+    def _new_way(self, proxy_url: str | None) -> Transport:
+        if proxy_url is None:
+            return self._direct
         from .by_httpx import ProxiedTransport
 
-        if proxy_url not in self._proxied:
-            self._proxied[proxy_url] = ProxiedTransport(proxy_url)
-        return self._proxied[proxy_url]
+        return ProxiedTransport(proxy_url)
 
 
 def to_error(error: NetworkError | TimeoutError) -> UpstreamError | SettingsError:

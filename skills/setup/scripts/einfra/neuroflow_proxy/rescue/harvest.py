@@ -20,8 +20,6 @@ class _Found(NamedTuple):
     channel: Channel
     call: Call
     raw: str = ""
-    is_answered: bool = False
-    """Words that the user sees follow."""
 
 
 class _Native:
@@ -49,6 +47,7 @@ class Harvest:
     def __init__(self, tools: Toolbox) -> None:
         self._tools = tools
         self._found: list[_Found] = []
+        self._answered = 0  # how many of those have words behind them that the user sees
         self._native: dict[int, _Native] = {}
 
     def add_native(self, piece: ToolCall) -> None:
@@ -74,21 +73,27 @@ class Harvest:
         """Keep how the last call was written."""
         self._found[-1] = self._found[-1]._replace(raw=self._found[-1].raw + raw)
 
+    @property
+    def awaits_words(self) -> bool:
+        """Whether words would make a draft of the last call that was found."""
+        return self.may_be_draft and self._answered < len(self._found)
+
     def hear_words(self) -> None:
         """Something visible was said."""
-        self._found = [found._replace(is_answered=True) for found in self._found]
+        self._answered = len(self._found)
 
     def take(self) -> list[Call | Reasoning]:
         """The calls to be made, and what turned out to be a draft."""
         found, self._found = self._found, []
+        answered, self._answered = self._answered, 0
         if not found:
             return []
         native = [call.meaning(self._tools) for call in self._native.values()]
-        made = native + [_meaning(call) for channel, call, *_ in found if channel is Text]
+        made = native + [_meaning(call) for channel, call, _ in found if channel is Text]
         taken: list[Call | Reasoning] = []
-        for channel, call, raw, is_answered in found:
+        for number, (channel, call, raw) in enumerate(found):
             meaning = _meaning(call)
-            if channel is Reasoning and (made or is_answered):
+            if channel is Reasoning and (made or number < answered):
                 if raw and meaning not in made:
                     taken.append(Reasoning(raw))
             elif meaning in native:

@@ -121,7 +121,7 @@ class Rescue:
             and self._has_said[self._channel]
             and not self._is_beginning[self._channel]
             and (self._home is Text or self._has_native_reasoning)
-            and not self._harvest.may_be_draft
+            and not self._harvest.awaits_words
         )
         return taken
 
@@ -421,7 +421,7 @@ class Rescue:
         self._prose[self._channel].add(text)
         if not self._has_said[self._channel] and not text.isspace():
             self._has_said[self._channel] = True
-        if self._channel is Text and self._harvest.may_be_draft and not text.isspace():
+        if self._channel is Text and self._harvest.awaits_words and not text.isspace():
             self._harvest.hear_words()
         if self._is_undecided:
             self._undecided_length += len(text)

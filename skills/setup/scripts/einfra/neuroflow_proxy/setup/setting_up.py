@@ -194,16 +194,13 @@ def _next_steps(
 ) -> list[str]:
     if settings:
         key = " The provider's key stands there now." if connection.direct_url else ""
-        folder = settings.parent.parent if settings == project_settings(settings.parent.parent) else None
+        folder = settings.parent.parent
+        words = f"This holds in {folder}; `configure.py setup --scope machine` connects all folders."
         return [
             "",
             f"Claude Code is connected: {settings} says so, for sessions that run already as well.{key}",
             "Run `claude`, and let it trust this folder if it asks: before that it does not look into them.",
-            *(
-                [f"This holds in {folder}; `configure.py setup --scope machine` connects all folders."]
-                if folder
-                else []
-            ),
+            *([words] if settings == project_settings(folder) else []),
             *([_NEWCOMER] if asks_for_account else []),
             *([f"Its questions of a first start are skipped: {spared} says so."] if spared else []),
             "`configure.py undo` puts everything back as it was.",

@@ -9,7 +9,7 @@ What was in a file may be a key of somebody's. The journal is for the user alone
 import base64
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -41,6 +41,10 @@ class Entry:
     are_lines: bool = False
 
     @property
+    def place(self) -> tuple[str, str | None]:
+        return self.path, self.section
+
+    @property
     def data(self) -> bytes:
         return base64.b64decode(self.original or "")
 
@@ -61,16 +65,17 @@ class Journal:
         for journal in self._path.parent.glob("*.undo"):
             with contextlib.suppress(SettingsError):  # one that is broken says nothing
                 found += _entries(journal) if journal != self._path else []
-        return [entry for entry in found if (entry.path, entry.section) == (str(path.resolve()), section)]
+        return [entry for entry in found if entry.place == (str(path.resolve()), section)]
 
     def join(self, path: Path, *, section: str | None, names: Sequence[str]) -> None:
         """Rely on fields that another set-up has set to what they are to be: who is undone last puts them back."""
-        mine = {entry.path: entry for entry in self.entries() if entry.section == section}
+        entries = self.entries()
+        if (str(path.resolve()), section) in [entry.place for entry in entries]:
+            return
         for other in self.of_others(path, section):
             shared = tuple(name for name in names if name in other.names)
-            if shared and str(path.resolve()) not in mine:
-                entries = [*self.entries(), replace(other, names=shared)]
-                write_private(self._path, dumps([asdict(entry) for entry in entries]))
+            if shared:
+                self._write([*entries, replace(other, names=shared)])
                 return
 
     def remember(
@@ -78,7 +83,7 @@ class Journal:
     ) -> None:
         """Keep what is in the file before it is changed for the first time."""
         path = path.resolve()
-        entries = {(entry.path, entry.section): entry for entry in self.entries()}
+        entries = {entry.place: entry for entry in self.entries()}
         place = (str(path), section)
         known = entries.get(place)
         if known:
@@ -86,7 +91,7 @@ class Journal:
         else:
             original = base64.b64encode(path.read_bytes()).decode() if path.exists() else None
             entries[place] = Entry(str(path), section, tuple(names), original, are_lines)
-        write_private(self._path, dumps([asdict(entry) for entry in entries.values()]))
+        self._write(entries.values())
 
     def remember_line(self, path: Path, line: str) -> None:
         """The same for a line that will be added to a file of lines."""
@@ -105,6 +110,9 @@ class Journal:
             changed += [Path(entry.path) for entry in entries if entry.are_lines and _take_out(entry)]
         self._path.unlink(missing_ok=True)
         return list(dict.fromkeys(changed))
+
+    def _write(self, entries: Iterable[Entry]) -> None:
+        write_private(self._path, dumps([asdict(entry) for entry in entries]))
 
     def _without_shared(self, entry: Entry) -> Entry | None:
         """The entry without the fields that another set-up still relies on; None if nothing is left of it."""
@@ -133,7 +141,7 @@ def set_fields(path: Path, journal: Journal, *, section: str | None, fields: Map
     old = read_bytes(path)
     document = parse(path, old)
     place = (str(path.resolve()), section)
-    known = next((entry for entry in journal.entries() if (entry.path, entry.section) == place), None)
+    known = next((entry for entry in journal.entries() if entry.place == place), None)
     if known:
         dropped = tuple(name for name in known.names if name not in fields)
         document = _without(replace(known, names=dropped), document, parse(path, known.data)) if dropped else document
