@@ -1,12 +1,13 @@
 """Chunks that are known by the bytes around their text."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuroflow_proxy.fragments import Reasoning, Text, ToolCall
+from neuroflow_proxy.fragments import Fragment, Reasoning, Text, ToolCall
 from neuroflow_proxy.translate.frame import Frame
 from neuroflow_proxy.translate.reader import ChunkReader
 from neuroflow_proxy.translate.response import ResponseStream
@@ -72,6 +73,23 @@ def test_what_follows_a_frame_is_heard_as_arguments_of_the_same_call() -> None:
     stream.finish()
     assert stream.has_client_calls
     assert stream.progress[0] == 1
+
+
+@pytest.mark.parametrize("size", [200, 1000, 4096])
+def test_events_that_a_read_has_cut_are_known_by_their_frame_too(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, reads = ChunkReader.read, []
+
+    def counted(reader: ChunkReader, data: bytes) -> Sequence[Fragment]:
+        reads.append(data)
+        return read(reader, data)
+
+    monkeypatch.setattr(ChunkReader, "read", counted)
+    texts = [f"word {number} " for number in range(2000)]
+    data = events(*texts)
+    stream = ResponseStream(context())
+    said = [event for place in range(0, len(data), size) for event in stream.feed(data[place : place + size])]
+    assert "".join(event["delta"]["text"] for event in said if event["type"] == "content_block_delta") == "".join(texts)
+    assert len(reads) <= 1 + size / (len(data) / len(texts)), "those of the first read, and none after it"
 
 
 @pytest.mark.parametrize(

@@ -308,11 +308,14 @@ class ResponseStream:
     def _is_read_by_frame(self, data: bytes) -> bool:
         """Read chunks that are like the last one but for their text, if these are such and nothing else."""
         frame = self._frame
-        if frame is None or not self._decoder.is_between_events:
+        arrived = self._decoder.whole_events(data) if frame is not None else None
+        if frame is None or arrived is None:
             return False
-        text = frame.text_in(data)
+        whole, rest = arrived
+        text = frame.text_in(whole)
         if text is None:
             return False
+        self._decoder.hold(rest)
         self._frames_left = _MOST_FRAMES
         if not text:
             return True
