@@ -38,7 +38,7 @@ def partial_reader(shape: Any) -> Callable[[bytes], Any]:
     hold lists, other TypedDicts and `Any`.
     """
     if msgspec is None:
-        return lambda data: _read_part(data, shape)
+        return _plain_partial_reader(shape)
     decode = msgspec.json.Decoder(shape).decode
 
     def read(data: bytes) -> Any:
@@ -50,24 +50,37 @@ def partial_reader(shape: Any) -> Callable[[bytes], Any]:
     return read
 
 
-def _read_part(data: bytes, shape: Any) -> Any:
-    try:
-        return _part(plain_json.loads(data), shape)
-    except (InvalidJSON, TypeError):
-        return None
+def _plain_partial_reader(shape: Any) -> Callable[[bytes], Any]:
+    part = _part_of(shape)
+
+    def read(data: bytes) -> Any:
+        try:
+            return part(plain_json.loads(data))
+        except (InvalidJSON, TypeError):
+            return None
+
+    return read
 
 
-def _part(value: Any, shape: Any) -> Any:
-    """What `shape` names of a value. Raises `TypeError` where the value is of another type."""
-    if shape is Any:
-        return value
+def _part_of(shape: Any) -> Callable[[Any], Any]:
+    """A function that returns what `shape` names of a value. It raises `TypeError` where one is of another type."""
     if get_origin(shape) is list:
-        if not isinstance(value, list):
-            raise TypeError("not a list")
-        return [_part(item, get_args(shape)[0]) for item in value]
-    if not isinstance(value, dict):
-        raise TypeError("not an object")
-    return {name: _part(value[name], kind) for name, kind in shape.__annotations__.items() if name in value}
+        of_item = _part_of(get_args(shape)[0])
+
+        def of_list(value: Any) -> Any:
+            if not isinstance(value, list):
+                raise TypeError("not a list")
+            return [of_item(item) for item in value]
+
+        return of_list
+    kinds = {name: None if kind is Any else _part_of(kind) for name, kind in shape.__annotations__.items()}
+
+    def of_object(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise TypeError("not an object")
+        return {name: (of(value[name]) if of else value[name]) for name, of in kinds.items() if name in value}
+
+    return of_object
 
 
 def dumps(value: Any) -> bytes:

@@ -15,7 +15,7 @@ def loads(data: bytes | str) -> Any:
     """Parse JSON text. Raises `InvalidJSON`; NaN and Infinity are not JSON."""
     try:
         text = data if isinstance(data, str) else data.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _decode(text)
     except RecursionError as error:
         raise InvalidJSON("nested too deeply") from error
     except UnicodeDecodeError as error:
@@ -29,13 +29,19 @@ def dumps(value: Any) -> bytes:
     try:
         return dumps_strictly(value)
     except UnicodeEncodeError:  # an unpaired surrogate: only its escape can stand in UTF-8
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+        return _encode_as_ascii(value).encode()
 
 
 def dumps_strictly(value: Any) -> bytes:
     """Like `dumps`, but raises `UnicodeEncodeError` where a string holds an unpaired surrogate."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _encode(value).encode()
 
 
 def _refuse_constant(name: str) -> Any:
     raise InvalidJSON(f"{name} is not JSON")
+
+
+# Made once: `json.loads` and `json.dumps` make a new one for each text, which takes longer than to read a chunk.
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_encode_as_ascii = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
