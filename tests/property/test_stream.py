@@ -109,21 +109,44 @@ def runs_of_like_chunks(draw: st.DrawFn) -> list[dict[str, Any]]:
     return [*chunks, chunk({}, finish=draw(st.sampled_from(["stop", "tool_calls", "length"])))]
 
 
+def joined(events: list[dict[str, Any]]) -> list[Any]:
+    """Events of one read, in which pieces of one thing are one."""
+    found: list[Any] = []
+    for event in events:
+        if event["type"] != "content_block_delta":
+            found.append(event)
+            continue
+        ((_, kind), (field, text)) = event["delta"].items()
+        place = event["index"], kind, field
+        if found and isinstance(found[-1], tuple) and found[-1][0] == place:
+            text = found.pop()[1] + text
+        found.append((place, text))
+    return found
+
+
 def told(reads: list[bytes], **more: Any) -> list[Any]:
     """Read by read, all that can be asked of a stream."""
     stream = ResponseStream(context("Tool", **more))
     said: list[Any] = []
     for data in reads:
-        said.append((stream.feed(data), stream.progress, stream.amount_said, stream.is_over))
+        before = stream.amount_said
+        said.append((joined(stream.feed(data)), stream.progress, stream.amount_said > before, stream.is_over))
     return [*said, stream.settle(), stream.text_without_call, stream.end(), dict(stream.counts)]
 
 
 @given(
     runs_of_like_chunks(),
     st.sampled_from([{}, {"stop_sequences": ["stop"]}, {"form": {"type": "object"}}, {"opens_in_thought": True}]),
+    st.none() | st.integers(1, 700),
 )
-def test_the_short_way_says_what_the_long_way_says(chunks: list[dict[str, Any]], more: dict[str, Any]) -> None:
+def test_the_short_way_says_what_the_long_way_says(
+    chunks: list[dict[str, Any]], more: dict[str, Any], read_size: int | None
+) -> None:
+    """Of reads that are one event each, or that end wherever their size has it."""
     data = [sse(each, done=False) for each in chunks]
+    if read_size:
+        whole = b"".join(data)
+        data = [whole[place : place + read_size] for place in range(0, len(whole), read_size)]
     with patch.object(Frame, "around", return_value=None), patch.object(Rescue, "flows_into", return_value=None):
         long_way = told(data, **more)
     assert told(data, **more) == long_way
