@@ -12,6 +12,7 @@ DELTAS = {
     "web_search_tool_result": set(),
 }
 MAY_BE_EMPTY = ("tool_use", "server_tool_use", "web_search_tool_result")
+MAY_CUT_A_CALL = ("max_tokens", "refusal", "model_context_window_exceeded")
 
 
 @dataclass
@@ -107,7 +108,7 @@ def listen(events: list[dict[str, Any]], *, whole: bool = True) -> Said:
         assert state == "after", f"the answer ends in state {state}"
         if said.error is None:
             has_tool_use = any(block["type"] == "tool_use" for block in said.blocks)
-            assert (said.stop_reason == "tool_use") == has_tool_use or said.stop_reason == "max_tokens"
+            assert (said.stop_reason == "tool_use") == has_tool_use or said.stop_reason in MAY_CUT_A_CALL
     said.left_open = opened
     ids = [block["id"] for block in said.blocks if block["type"] == "tool_use"]
     assert len(ids) == len(set(ids)), "a tool id twice"

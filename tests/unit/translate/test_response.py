@@ -171,10 +171,29 @@ def test_arguments_that_come_as_a_growing_object_are_sent_once() -> None:
     assert json.loads(say(chunk(one), chunk(two), STOP).calls[0][1]) == {"a": 1, "b": 2}
 
 
-def test_a_call_that_the_length_limit_cut_is_not_completed() -> None:
-    said = say(chunk(call(0, "a", "Tool", '{"path": "/etc/pas')), chunk({}, "length"))
-    assert said.stop_reason == "max_tokens"
-    assert said.calls == [("Tool", '{"path": "/etc/pas')]
+@pytest.mark.parametrize(
+    ("finish", "stop_reason"),
+    [
+        ("length", "max_tokens"),
+        ("content_filter", "refusal"),
+        ("sensitive", "refusal"),
+        ("model_context_window_exceeded", "model_context_window_exceeded"),
+    ],
+)
+@pytest.mark.parametrize("arguments", ['{"path": "/etc/pas', '{"path": "/etc/passwd"'])
+def test_a_call_that_somebody_else_than_the_model_ended_is_not_completed(
+    finish: str, stop_reason: str, arguments: str
+) -> None:
+    said = say(chunk(call(0, "a", "Tool", arguments)), chunk({}, finish))
+    assert said.stop_reason == stop_reason
+    assert said.calls == [("Tool", arguments)]
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter", "sensitive", "model_context_window_exceeded"])
+def test_a_leaked_call_that_somebody_else_than_the_model_ended_stays_text(finish: str) -> None:
+    leak = '<tool_call>\n{"name": "Tool", "arguments": {"path": "/etc/passwd"}'
+    said = say(chunk({"content": leak}), chunk({}, finish))
+    assert (said.text, said.calls) == (leak, [])
 
 
 def test_a_call_of_which_only_the_name_came_before_the_limit_is_no_call() -> None:

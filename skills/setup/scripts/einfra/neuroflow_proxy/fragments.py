@@ -43,11 +43,32 @@ class Usage(NamedTuple):
     thinking_tokens: int = 0
 
 
+# The reasons with which providers say that not the model ended the answer; all other words mean that it did.
+WINDOW_FULL = "model_context_window_exceeded"
+_LENGTH = frozenset({"length", "max_tokens", "model_length"})
+_REFUSAL = frozenset({"content_filter", "sensitive", "refusal", "safety", "SAFETY"})
+
+
 class Finish(NamedTuple):
     """The provider said that the answer is finished: its `finish_reason`, and the stop sequence if one was met."""
 
     reason: str
     stop_sequence: str | None = None
+
+    @property
+    def is_at_length(self) -> bool:
+        """`max_tokens` was reached."""
+        return self.reason in _LENGTH
+
+    @property
+    def is_refusal(self) -> bool:
+        """A filter ended the answer."""
+        return self.reason in _REFUSAL
+
+    @property
+    def was_cut(self) -> bool:
+        """The model was not done: what it was writing is not whole, however much looks as if only a bracket missed."""
+        return self.is_at_length or self.is_refusal or self.reason == WINDOW_FULL
 
 
 class Failure(NamedTuple):

@@ -34,7 +34,6 @@ _RESEARCH_FACTOR = 4
 _RESEARCH_START = 1 << 16
 # A text with more marks than this that open nothing is a text about marks.
 _MAX_REFUTED = 1000
-_CUT_SHORT = frozenset({"length", "max_tokens", "model_length", "content_filter"})
 
 
 class Rescue:
@@ -157,7 +156,7 @@ class Rescue:
             self._is_undecided = False
             self._harvest.add_native(fragment)
         elif isinstance(fragment, (Finish, Failure)):
-            self._settle(was_cut=isinstance(fragment, Failure) or fragment.reason in _CUT_SHORT)
+            self._settle(was_cut=isinstance(fragment, Failure) or fragment.was_cut)
             self._is_undecided = False
             if self._harvest:
                 self._release()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ..fragments import Failure, Finish, Fragment, Reasoning, Text, ToolCall, Usage
+from ..fragments import WINDOW_FULL, Failure, Finish, Fragment, Reasoning, Text, ToolCall, Usage
 from ..rescue.stage import Rescue
 from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON, StopReason
@@ -25,14 +25,10 @@ from .sequencer import BlockSequencer, ServerCall
 from .stop_sequences import StopSequences
 from .tool_calls import ToolNames, ToolUseIds
 
-_LENGTH = frozenset({"length", "max_tokens", "model_length"})
 _CUT_OFF = Failure({"type": "cut_off", "message": "the provider's answer broke off before its end"})
 _BAD_CHUNK = Failure({"type": "bad_chunk", "message": "the provider sent a chunk that is not JSON"})
 # How often, in answers in which it never helps, a frame is looked for.
 _MOST_FRAMES = 16
-_REFUSAL = frozenset({"content_filter", "sensitive", "refusal", "safety", "SAFETY"})
-
-
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -151,9 +147,12 @@ class ResponseStream:
 
     @property
     def _ended_by_itself(self) -> bool:
-        reason = self._finish.reason if self._finish else ""
-        is_cut = reason in _LENGTH or reason in _REFUSAL or self._stops.matched
-        return not (is_cut or self._sequencer.has_calls or self.failure)
+        was_cut = self._was_cut or self._stops.matched
+        return not (was_cut or self._sequencer.has_calls or self.failure)
+
+    @property
+    def _was_cut(self) -> bool:
+        return self._finish is not None and self._finish.was_cut
 
     @property
     def unmet_form(self) -> str | None:
@@ -208,7 +207,7 @@ class ResponseStream:
         elif self._is_paused:
             stop_reason, stop_sequence = "pause_turn", None
         else:
-            stop_reason = to_stop_reason(finish.reason, stop_sequence)
+            stop_reason = to_stop_reason(finish, stop_sequence)
         if stop_reason != "stop_sequence":
             stop_sequence = None
         self._emitter.end(
@@ -258,8 +257,7 @@ class ResponseStream:
 
     def _close_blocks(self) -> None:
         self._release_held_text()
-        reason = self._finish.reason if self._finish else ""
-        self._has_cut_a_call |= self._sequencer.finish(cut_off=reason in _LENGTH)
+        self._has_cut_a_call |= self._sequencer.finish(cut_off=self._was_cut)
 
     def _sniff(self, data: bytes) -> bytes:
         """Tell an event stream from a JSON body or a page of HTML by its first byte; content types lie."""
@@ -385,12 +383,12 @@ def _may_follow_a_stop(fragment: Fragment) -> bool:
     return isinstance(fragment, Usage) or (isinstance(fragment, ToolCall) and fragment.slot < 0)
 
 
-def to_stop_reason(finish_reason: str, stop_sequence: str | None) -> StopReason:
-    """The `stop_reason` of an answer without tool calls; words that are not known end the turn."""
-    if finish_reason in _LENGTH:
+def to_stop_reason(finish: Finish, stop_sequence: str | None) -> StopReason:
+    """The `stop_reason` of an answer without whole tool calls; words that are not known end the turn."""
+    if finish.is_at_length:
         return "max_tokens"
-    if finish_reason in _REFUSAL:
+    if finish.is_refusal:
         return "refusal"
-    if finish_reason == "model_context_window_exceeded":
+    if finish.reason == WINDOW_FULL:
         return "model_context_window_exceeded"
     return "stop_sequence" if stop_sequence is not None else "end_turn"

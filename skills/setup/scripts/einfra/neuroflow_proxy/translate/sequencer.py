@@ -234,7 +234,7 @@ class BlockSequencer:
         self._advance()
 
     def finish(self, *, cut_off: bool) -> bool:
-        """The answer is over; `cut_off` says that the length limit ended it. True if it cut a tool call."""
+        """The answer is over; `cut_off` says that not the model ended it. True if that cut a tool call."""
         self._place_late_reasoning()
         has_cut_a_call = False
         while self._queue:
