@@ -128,6 +128,9 @@ def test_a_name_that_comes_with_every_chunk_is_one_name() -> None:
         (["read"], "Read"),
         (["functions.Read"], "Read"),
         (["Read<|channel|>commentary"], "Read"),
+        (["functions.Read:0"], "Read"),
+        (["functions", ".Read", ":12"], "Read"),
+        (['"Read"'], "Read"),
         (["Task", "Stop"], "TaskStop"),
         (["Unknown"], "Unknown"),
     ],
@@ -136,6 +139,13 @@ def test_a_name_is_put_together_and_found(pieces: list[str], name: str) -> None:
     chunks = [chunk(call(0, "a", piece, "")) for piece in pieces]
     said = say(*chunks, chunk(call(0, None, None, "{}")), STOP, tools=("Read", "Task", "TaskStop"))
     assert said.calls == [(name, "{}")]
+
+
+@pytest.mark.parametrize("name", ["Read", "read", "functions.Read:0", "Read<|channel|>commentary"])
+def test_a_call_that_leaked_and_was_sent_is_made_once_however_its_name_was_sent(name: str) -> None:
+    leak = '<tool_call>\n{"name": "Read", "arguments": {"path": "a"}}\n</tool_call>'
+    sent = chunk(call(0, "a", name, '{"path": "a"}'))
+    assert say(chunk({"content": leak}), sent, STOP, tools=("Read",)).calls == [("Read", '{"path": "a"}')]
 
 
 def test_ids_are_kept_where_they_are_good_and_minted_where_they_are_not() -> None:

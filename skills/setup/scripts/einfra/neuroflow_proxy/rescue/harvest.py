@@ -38,7 +38,7 @@ class _Native:
             arguments = loads(self._arguments.getvalue())
         except InvalidJSON:
             arguments = None
-        return tools.find(self._name) or self._name, arguments
+        return tools.names.find(self._name) or self._name, arguments
 
 
 class Harvest:

@@ -156,7 +156,7 @@ def _refute_undeclared(source: Source, tools: Toolbox) -> Steps[None]:
     while True:
         ahead = source.text[source.position : source.position + _NAME_LENGTH]
         found = _NAME_FIRST.match(ahead)
-        if found and tools.find(found[1]) is None:
+        if found and tools.names.find(found[1]) is None:
             raise Refuted
         if found or source.has_ended or len(ahead) == _NAME_LENGTH or not _PART_OF_NAME_FIRST.fullmatch(ahead):
             return
@@ -182,7 +182,7 @@ def _call_of(said: Value, tools: Toolbox, grammar: str) -> Call | None:
             return None
     else:
         arguments = next((said[key] for key in _ARGUMENT_KEYS if key in said), None)
-    declared = tools.find(name) if name else None
+    declared = tools.names.find(name) if name else None
     if declared is None or (arguments is None and required(tools.schema(declared))):
         return None
     if isinstance(arguments, str):  # encoded twice
@@ -202,7 +202,7 @@ def python_calls(source: Source, tools: Toolbox, grammar: str) -> Steps[list[Ite
         elif items and in_list and at == "]":
             source.position += 1
             return items
-        elif at and (at.isalpha() or at == "_") and (in_list or tools.may_become(at)):
+        elif at and (at.isalpha() or at == "_") and (in_list or tools.names.may_become(at)):
             items.append((yield from _python_call(source, tools, grammar)))
         elif items and not in_list:
             return items
@@ -211,8 +211,8 @@ def python_calls(source: Source, tools: Toolbox, grammar: str) -> Steps[list[Ite
 
 
 def _python_call(source: Source, tools: Toolbox, grammar: str) -> Steps[Call]:
-    word = yield from source.word(_PYTHON_NAME, tools.longest_name)
-    name = tools.find(word) or tools.find(word.removesuffix(".call"))
+    word = yield from source.word(_PYTHON_NAME, tools.names.longest)
+    name = tools.names.find(word) or tools.names.find(word.removesuffix(".call"))
     if name is None or (yield from source.peek()) != "(":
         raise Refuted
     return (yield from python_arguments(source, tools, name, grammar))

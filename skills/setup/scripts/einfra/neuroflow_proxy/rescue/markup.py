@@ -94,7 +94,7 @@ def _entry(source: Source, tools: Toolbox, tag: Tag, dialect: str) -> Steps[list
     """One call from its opening tag to its closing tag, or to whatever shows that this was left out."""
     take(source, tag)
     said = tag.value or tag.attribute("name", "tool")
-    name = tools.find(said)
+    name = tools.names.find(said)
     if said and name is None:
         raise Refuted
     arguments: dict[str, Value] = {}
@@ -121,7 +121,7 @@ def _entry(source: Source, tools: Toolbox, tag: Tag, dialect: str) -> Steps[list
             parameter = inner.value or inner.attribute("name", "key")
             arguments[parameter] = yield from _value(source, tools, name, parameter, inner)
         elif name is None and inner.name in _NAMES:
-            name = tools.find((yield from _value(source, tools, None, "", inner)))
+            name = tools.names.find((yield from _value(source, tools, None, "", inner)))
             if name is None:
                 raise Refuted
         elif inner.name == "json":
@@ -230,15 +230,15 @@ def _declared_name(source: Source, tools: Toolbox) -> Steps[str]:
     """A name that the text begins with; refuted as soon as no declared name begins so."""
     said = ""
     while True:
-        last = min(len(source.text), source.position + tools.longest_name + 1)
+        last = min(len(source.text), source.position + tools.names.longest + 1)
         found = _NAME_END.search(source.text, source.position, last)
         end = found.start() if found else last
         said += source.text[source.position : end]
         source.position = end
-        if len(said) > tools.longest_name or not tools.may_become(said):
+        if len(said) > tools.names.longest or not tools.names.may_become(said):
             raise Refuted
         if found:
-            name = tools.find(said)
+            name = tools.names.find(said)
             if name is None:
                 raise Refuted
             return name

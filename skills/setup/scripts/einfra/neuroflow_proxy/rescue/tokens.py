@@ -53,9 +53,11 @@ def sections(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     is_kimi = separator == _KIMI_SEPARATOR
     if "<" in header:
         raise Refuted
-    if header.strip() == "function" and tools.find("function") is None:  # DeepSeek V3: the name comes after the type
+    if (
+        header.strip() == "function" and tools.names.find("function") is None
+    ):  # DeepSeek V3: the name comes after the type
         header, _ = yield from source.until(_LINE_END, 1, limit=200)
-    name = tools.find(header)
+    name = tools.names.find(header)
     if name is None:
         raise Refuted
     grammar = "kimi_k2" if is_kimi else "deepseek_v3"
@@ -131,7 +133,7 @@ def mistral(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     yield from source.space()
     if (yield from source.peek()) in ("[", "{"):
         return (yield from json_calls(source, tools, "mistral"))
-    name = tools.find((yield from source.word(_MISTRAL_NAME_END, tools.longest_name)))
+    name = tools.names.find((yield from source.word(_MISTRAL_NAME_END, tools.names.longest)))
     if name is None:
         raise Refuted
     yield from source.space()
@@ -159,7 +161,7 @@ def harmony(source: Source, tools: Toolbox) -> Steps[list[Item | Span]]:
     if not _HARMONY_TYPE.fullmatch(kind):
         raise Refuted
     if to:
-        name = tools.find(to)
+        name = tools.names.find(to)
         if name is None:
             raise Refuted
         yield from source.space()
@@ -176,7 +178,7 @@ def harmony(source: Source, tools: Toolbox) -> Steps[list[Item | Span]]:
 def _recipient(source: Source, tools: Toolbox) -> Steps[str]:
     gap = yield from source.space()
     if (yield from source.accept("to=")):
-        return (yield from source.word(_RECIPIENT_END, tools.longest_name))
+        return (yield from source.word(_RECIPIENT_END, tools.names.longest))
     source.unread(gap)
     return ""
 
@@ -186,7 +188,7 @@ def gemma(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     mark = GEMMA[(yield from source.expect(*GEMMA))]
     yield from source.space()
     yield from source.expect("call:")
-    name = tools.find((yield from source.word(_GEMMA_NAME_END, tools.longest_name)))
+    name = tools.names.find((yield from source.word(_GEMMA_NAME_END, tools.names.longest)))
     if name is None or (yield from source.peek()) != "{":
         raise Refuted
     pieces: list[str] = []

@@ -1,16 +1,12 @@
 """The tools that a request declared, as rescue needs them: is this the name of one, and what do its arguments mean."""
 
-import re
 from collections.abc import Mapping
-from functools import cached_property
 from typing import NamedTuple
 
 from ..wire.codec import InvalidJSON, dumps_text, loads
 from .lenient_json import Missing, Unreadable, read_object
+from .names import DeclaredNames
 from .schema import Value, coerce, from_text, properties, required
-
-# Kimi's ids: `functions.Bash:0`; the number after a full stop is a slip of the model.
-_COUNTER = re.compile(r"[:.][0-9]+\Z")
 
 
 class Call(NamedTuple):
@@ -26,30 +22,10 @@ class Toolbox:
 
     def __init__(self, tools: Mapping[str, Value]) -> None:
         self._schemas = tools
-
-    @cached_property
-    def longest_name(self) -> int:
-        """The most characters in which a model writes a declared name."""
-        return max(map(len, self._schemas), default=0) + len("functions.") + 8
+        self.names = DeclaredNames(tools)
 
     def __bool__(self) -> bool:
         return bool(self._schemas)
-
-    def find(self, said: str) -> str | None:
-        """The declared name that is meant: exact, without a prefix or a counter, or in another case."""
-        said = said.strip().strip("\"'")
-        bare = said.removeprefix("functions.")
-        for candidate in (said, bare, _COUNTER.sub("", bare)):
-            if candidate in self._schemas:
-                return candidate
-            if candidate.casefold() in self._by_folded_name:
-                return self._by_folded_name[candidate.casefold()]
-        return None
-
-    def may_become(self, said: str) -> bool:
-        """Whether a declared name can still come of what was said so far."""
-        bare = said.strip().casefold().removeprefix("functions.")
-        return "functions.".startswith(bare) or any(name.startswith(bare) for name in self._by_folded_name)
 
     def schema(self, name: str | None) -> Value:
         return self._schemas.get(name) if name is not None else None
@@ -85,7 +61,3 @@ class Toolbox:
         except InvalidJSON:
             is_valid = False
         return Call(name, text, grammar) if is_valid else self.call(name, value, grammar)
-
-    @cached_property
-    def _by_folded_name(self) -> dict[str, str]:
-        return {name.casefold(): name for name in self._schemas}

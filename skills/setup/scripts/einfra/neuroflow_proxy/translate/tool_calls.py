@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from functools import cached_property
+
+from ..rescue.names import DeclaredNames
 
 # Anthropic's form of a tool_use id. Kimi's `functions.Bash:0` is outside of it.
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -13,27 +14,16 @@ class ToolNames:
 
     def __init__(self, names: Mapping[str, str]) -> None:
         """`names` maps each name that was sent upstream to the client's."""
-        self._exact = names
-
-    @cached_property
-    def _folded(self) -> dict[str, str]:
-        return {name.casefold(): client for name, client in self._exact.items()}
+        self._clients = names
+        self._declared = DeclaredNames(names)
 
     def knows(self, name: str) -> bool:
         return self.find(name) is not None
 
     def find(self, name: str) -> str | None:
-        """The client's name, or None if no such tool was declared.
-
-        Models re-case names and prefix them with `functions.`, and broken parsers leave a piece of a tag behind them
-        (recording fireworks-glm52-name-with-tag; gpt-oss: a channel).
-        """
-        bare = name.split("<", 1)[0].strip()
-        for candidate in (name, bare, bare.removeprefix("functions.")):
-            found = self._exact.get(candidate) or self._folded.get(candidate.casefold())
-            if found is not None:
-                return found
-        return None
+        """The client's name, or None if no such tool was declared."""
+        found = self._declared.find(name)
+        return None if found is None else self._clients[found]
 
     def resolve(self, name: str) -> str:
         """The client's name; an undeclared one as it is, so that the client can tell the model."""
