@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "settings": {"errors", "wire"},
     "demo": {"errors", "wire"},
     "provider": GROUND | {"models", "rescue", "translate", "settings", "version"},
-    "websearch": {"errors", "wire"},
+    "websearch": {"errors", "wire", "provider"},
     "server": GROUND | {"models", "rescue", "translate", "settings", "version", "provider", "websearch"},
     "setup": GROUND | {"models", "settings", "version", "provider"},
     "cli": GROUND | {"models", "settings", "version", "provider", "server", "setup", "demo"},
@@ -56,7 +56,7 @@ PURE_STDLIB = {
 
 # A library that only these may import: with the rest of the package it could be swapped without being noticed.
 ONLY_IN = {
-    "httpx": ("provider/by_httpx.py", "websearch/searxng.py"),
+    "httpx": ("provider/by_httpx.py",),
     "h11": ("provider/http1_h11.py",),
     "httptools": ("provider/http1.py",),
     "uvicorn": ("server/run.py", "server/connection.py", "demo/run.py"),

@@ -1,5 +1,6 @@
 """Web search for clients that believe the server does it: alone, within an answer, and off."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,6 +15,8 @@ from neuroflow_proxy.demo.script import Status, finish, in_turn, reasoning, role
 from neuroflow_proxy.provider import retry
 from neuroflow_proxy.server import searching
 from neuroflow_proxy.websearch import search
+from neuroflow_proxy.websearch.failure import SearchFailed
+from neuroflow_proxy.websearch.searxng import search_searxng
 from tests.grammar import Said, listen, parse_sse
 from tests.sdk import read_with_sdk
 from tests.searxng import PAGES, SearXNG
@@ -147,6 +150,20 @@ def test_results_are_cut_to_size(searxng: SearXNG, url: str) -> None:
     response = httpx.post(f"{url}/v1/messages", json=only("kůň"))
     assert len(listen(parse_sse(response.content)).blocks[1]["content"]) == 10
     assert len(response.content) < 50_000
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY"])
+def test_a_proxy_of_the_institution_is_not_asked_about_a_service_on_this_machine(
+    service: tuple[SearXNG, str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "socks5://127.0.0.1:9")
+    assert asyncio.run(search_searxng(service[1], "kůň"))
+
+
+def test_where_only_such_a_proxy_leads_out_the_search_fails_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with pytest.raises(SearchFailed, match="SearXNG cannot be reached"):
+        asyncio.run(search_searxng("https://search.invalid", "secret"))
 
 
 @pytest.mark.parametrize(

@@ -157,12 +157,14 @@ class UpstreamClient:
         except NetworkError as error:
             raise to_error(error) from error
 
-    async def get_json(self, endpoint: Endpoint, path: str) -> tuple[int, Mapping[str, str], bytes, Any]:
+    async def get_json(
+        self, endpoint: Endpoint, path: str, *, limit_s: float = LIST_TIMEOUT_S
+    ) -> tuple[int, Mapping[str, str], bytes, Any]:
         """GET a JSON document below the base URL: status, headers, body, and the value (None if it is not JSON)."""
         content = bytearray()
         try:
             request = request_to("GET", endpoint.base_url + path, endpoint.headers)
-            async with asyncio.timeout(LIST_TIMEOUT_S), await self._send(request, b"", LIST_TIMEOUT_S) as answer:
+            async with asyncio.timeout(limit_s), await self._send(request, b"", limit_s) as answer:
                 while data := await answer.next_piece():
                     content += data
                     if len(content) > MAX_LIST_BYTES:
