@@ -14,6 +14,7 @@ Rescued calls leave with the finish, because only then it is known which of them
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
+from itertools import groupby
 from typing import Any
 
 from ..fragments import Failure, Finish, Fragment, Piece, Reasoning, Text, ToolCall
@@ -95,22 +96,12 @@ class Rescue:
             channel = self.flows_into(self._home, text) if text else None
             if channel is not None:
                 return [channel(text)]
-        run: list[str] = []
-        field: Channel = Text
-        for fragment in fragments:
-            if isinstance(fragment, (Text, Reasoning)):
-                if run and type(fragment) is not field:
-                    self._hear(field, "".join(run))
-                    run.clear()
-                field = type(fragment)
-                run.append(fragment.text)
-                continue
-            if run:
-                self._hear(field, "".join(run))
-                run.clear()
-            self._pass(fragment)
-        if run:
-            self._hear(field, "".join(run))
+        for kind, run in groupby(fragments, type):
+            if kind is Text or kind is Reasoning:
+                self._hear(kind, "".join([fragment.text for fragment in run]))  # type: ignore[union-attr]
+            else:
+                for fragment in run:
+                    self._pass(fragment)
         taken = self._take()
         self._is_idle = self._block is None and not (
             self._held or self._gap or self._skips_line_ends or self._is_undecided
