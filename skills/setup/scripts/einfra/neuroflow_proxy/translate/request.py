@@ -5,7 +5,8 @@ change between two turns of a conversation (model, tools, messages so far) stand
 the bytes of the one before; all that may vary stands behind the messages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..errors import RequestError
@@ -73,6 +74,15 @@ class ChatRequest(NamedTuple):
     """Fields of the request that nobody here knows, and how often each occurred."""
 
 
+@contextmanager
+def _depth_refused() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError as error:
+        raise RequestError("body: nested too deeply") from error
+
+
+@_depth_refused()
 def to_chat_request(
     body: Any,
     *,
@@ -90,34 +100,7 @@ def to_chat_request(
     `kind` is the body's, for whom it is known already; `history` holds what was translated before. Raises
     `RequestError`, which names the field, and nothing else, whatever the body is.
     """
-    try:
-        return _to_chat_request(
-            an_object(body, "body"),
-            model=model,
-            profile=profile,
-            kind=kind,
-            learned=learned,
-            directive=directive,
-            read_pdf=read_pdf,
-            token_factor=token_factor,
-            history=History() if history is None else history,
-        )
-    except RecursionError as error:
-        raise RequestError("body: nested too deeply") from error
-
-
-def _to_chat_request(
-    body: dict[str, Any],
-    *,
-    model: str,
-    profile: Profile,
-    kind: RequestKind | None,
-    learned: Learned,
-    directive: bool,
-    read_pdf: PdfReader,
-    token_factor: float,
-    history: History,
-) -> ChatRequest:
+    body = an_object(body, "body")
     client_model = encodable(a_string(body, "model", ""))
     ignored: dict[str, int] = {}
     if not _KNOWN_FIELDS.issuperset(body):
@@ -136,7 +119,7 @@ def _to_chat_request(
         read_pdf=read_pdf,
         search_name=tools.search.name if tools.search else None,
     )
-    conversation, size_before, counted = history.read(body, manner)
+    conversation, size_before, counted = (History() if history is None else history).read(body, manner)
     for name, count in (*tools.ignored.items(), *conversation.ignored.items()):
         ignored[name] = ignored.get(name, 0) + count
     # Servers look for stop sequences in the reasoning as well, and would end the answer before it has begun.
