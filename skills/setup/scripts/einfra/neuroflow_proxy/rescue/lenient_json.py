@@ -199,8 +199,7 @@ class _Reader:
         if following == "'":
             self.out.append("'")
             return i + 2
-        if following:  # at the very end of a cut text half an escape is dropped
-            self.out.append("\\\\")
+        self.out.append("\\\\")
         return i + 1
 
     def _triple_quoted(self, quotes: str) -> None:
