@@ -79,7 +79,6 @@ def test_a_litellm_that_keeps_no_keys_but_its_own_means_the_key() -> None:
 def test_another_providers_key_is_not_made_at_einfra() -> None:
     body = json.dumps(said("Invalid API key")).encode()
     assert "e-infra" not in classify(401, {}, body, provider="groq", model="m").hint
-    assert classify(401, {}, body, provider="groq", model="m", key_help="Ask Eva.").hint == "Ask Eva."
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])

@@ -88,27 +88,25 @@ def classify(
     *,
     provider: str,
     model: str,
-    key_help: str = "",
     now: float | None = None,
 ) -> UpstreamError:
     """The error that a failed answer means.
 
-    `key_help` says where a new key is made, if `KEY_HELP` does not know the provider. `now` is the wall clock, needed
-    for a Retry-After that is a date in an answer without a date of its own.
+    `now` is the wall clock, needed for a Retry-After that is a date in an answer without a date of its own.
     """
     said = read_error_body(body)
     headers = {name.lower(): value for name, value in headers.items()}
     is_good = status < 300 and not said.is_page and said.text != ""  # and yet it is not: the body is an error
-    return _judge(_Answer(said.status if is_good else status, headers, said, provider, model), key_help, now)
+    return _judge(_Answer(said.status if is_good else status, headers, said, provider, model), now)
 
 
-def classify_stream_error(error: Any, *, provider: str, model: str, key_help: str = "") -> UpstreamError:
+def classify_stream_error(error: Any, *, provider: str, model: str) -> UpstreamError:
     """The error that an error object in a stream means; `error` is that object as it stood there."""
     said = read_error(error)
-    return _judge(_Answer(said.status, {}, said, provider, model), key_help, None)
+    return _judge(_Answer(said.status, {}, said, provider, model), None)
 
 
-def _judge(answer: _Answer, key_help: str, now: float | None) -> UpstreamError:
+def _judge(answer: _Answer, now: float | None) -> UpstreamError:
     status, headers, body = answer.status, answer.headers, answer.body
     if status is None:
         status = next((status for status, words in STATUS_WORDS if words.search(body.text)), 500)
@@ -119,7 +117,7 @@ def _judge(answer: _Answer, key_help: str, now: float | None) -> UpstreamError:
         "provider": answer.provider,
         "model": answer.model,
         "location": _without_query(headers.get("location", "")),
-        "key_help": key_help or KEY_HELP.get(answer.provider, ANY_KEY_HELP),
+        "key_help": KEY_HELP.get(answer.provider, ANY_KEY_HELP),
     }
     message, hint = rule.lead.format_map(names), rule.hint.format_map(names)
     if answer.status is not None and answer.status >= 300:
