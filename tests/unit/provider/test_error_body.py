@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuroflow_proxy.provider.error_body import LONGEST_MESSAGE, read_error, read_error_body, shorten
+from neuroflow_proxy.wire.redaction import redact
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,14 @@ def test_secrets_are_left_out(words: str) -> None:
     assert "[…]" in shown
     for secret in ("abc123", "8aSP", "DEF456", "00112233"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "key", ["ghp_" + "abcdefghijklmnop1234", "glpat-abcdefgh12345678", "AKIA" + "ABCDEFGHIJKLMNOP"]
+)
+def test_what_a_log_does_not_show_a_message_does_not_show_either(key: str) -> None:
+    assert key not in redact(f"Invalid {key}.")
+    assert key not in shorten(f"Invalid {key}.")
 
 
 def test_addresses_and_numbers_are_no_secrets() -> None:

@@ -13,6 +13,7 @@ from html import unescape
 from typing import Any, Literal
 
 from ..wire.codec import InvalidJSON, loads
+from ..wire.redaction import redact
 from ..wire.sse import SSEDecoder
 
 LONGEST_MESSAGE = 300
@@ -36,7 +37,8 @@ _TRAILER = re.compile(
     re.I,
 )
 
-_SECRETS = (
+# Beyond the shapes of keys that are known anywhere: here a word too many may be taken out, in a log it may not.
+_MAY_BE_SECRET = (
     re.compile(r"(\bBearer )\S+", re.I),
     re.compile(r"(\b(?:api[ _-]?key|token)\b(?! id)[^:=\n]{0,24}[:=](?!//)\s*)[^\s\"']{8,}", re.I),
     re.compile(r"()\b(?:sk|pk|ak|rk|gsk|hf|nvapi|xai|pplx)[-_][^\s\"'<>(),;]+", re.I),
@@ -93,8 +95,8 @@ def shorten(text: str) -> str:
     """Make a provider's words fit for people: one line, without secrets and routing remarks, not too long."""
     if trailer := _TRAILER.search(text):
         text = text[: trailer.start()]
-    text = text[: 10 * LONGEST_MESSAGE]
-    for secret in _SECRETS:
+    text = redact(text[: 10 * LONGEST_MESSAGE])
+    for secret in _MAY_BE_SECRET:
         text = secret.sub(r"\1[…]", text)
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1].rstrip() + "…"
