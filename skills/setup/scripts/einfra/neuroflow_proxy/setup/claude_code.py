@@ -150,6 +150,11 @@ def variables(connection: Connection, env: Mapping[str, str]) -> list[Variable]:
     return found
 
 
+def variables_for(section: CustomLlm, place: Place) -> list[Variable]:
+    """What to set for a section of the integrations file, for a Claude Code that is started here."""
+    return variables(connection_for(section), place.env)
+
+
 def find_claude(place: Place) -> str:
     """The installed Claude Code. Raises `InstanceError`."""
     # Where its installers put it without telling the PATH of shells that run already.

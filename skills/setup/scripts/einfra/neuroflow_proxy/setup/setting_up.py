@@ -8,7 +8,7 @@ from ..settings import FIRST_PORT, CustomLlm, read_section
 from ..wire.messages_api import JSON
 from .asker import Asker, Wishes
 from .catalog import is_stand_in, is_up
-from .claude_code import Connection, Variable, connection_for, variables
+from .claude_code import Connection, connection_for, variables_for
 from .claude_settings import project_settings, user_settings
 from .connect import ONBOARDED, Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
 from .features import set_permission_mode, words_on_features
@@ -74,7 +74,7 @@ def _would_change(plan: Plan, place: Place) -> Report:
     written = [plan.path] if fields else []
     if plan.connect is Connect.SETTINGS:
         settings = settings_file(plan.path, place)
-        names = [variable.name for variable in _variables(planned, place)]
+        names = [variable.name for variable in variables_for(planned, place)]
         files[str(settings)] = dict.fromkeys(names, "…")
         written += [settings] if settings != user_settings(place) else []
     if plan.skips_login and is_newcomer(place):
@@ -127,7 +127,7 @@ def _connected(
 ) -> Report:
     """Connect Claude Code as was wished, and tell all that there is to tell."""
     plan, section, started = outcome.plan, outcome.section, outcome.started
-    connection, wanted = connection_for(section), _variables(section, place)
+    connection, wanted = connection_for(section), variables_for(section, place)
     printed = lines(shell, [variable for variable in wanted if not variable.is_key])
     journal = Journal(instances.state, plan.path)
     settings = settings_file(plan.path, place) if plan.connect is Connect.SETTINGS else None
@@ -209,7 +209,3 @@ def _next_steps(
         return []
     without_key = [NO_KEY_PRINTED] if connection.direct_url else []
     return ["", f"To connect Claude Code, paste this into {shell}, then run `claude`:", "", *printed, *without_key]
-
-
-def _variables(section: CustomLlm, place: Place) -> list[Variable]:
-    return variables(connection_for(section), place.env)

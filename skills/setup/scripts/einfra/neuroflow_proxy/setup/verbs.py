@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import Kind, SettingsError, UpstreamError
-from ..settings import CustomLlm, refuse_clear_text
+from ..settings import refuse_clear_text
 from .asker import Unattended, Wishes
-from .claude_code import Variable, connection_for, variables
+from .claude_code import connection_for, variables_for
 from .connect import launch, refresh
 from .flow import new_token, usual_base_url
 from .flowie import commit_undone
@@ -49,7 +49,7 @@ def claude(place: Place, instances: Instances, say: Say, *, arguments: Sequence[
     if place.configured()[1].proxy_mode == "custom":
         start(place, instances, say)
     path, section = place.configured()
-    return launch(_variables(section, place), arguments, instances.log(path).with_suffix(".claude"), place)
+    return launch(variables_for(section, place), arguments, instances.log(path).with_suffix(".claude"), place)
 
 
 def use(
@@ -64,7 +64,7 @@ def use(
     """Another model, from the next request on."""
     switched = switch(place, instances, model=model, small_model=small_model, tiers=tiers)
     section = switched.section
-    wanted = _variables(section, place)
+    wanted = variables_for(section, place)
     with instances.lock(switched.path):
         refreshed = refresh(wanted, Journal(instances.state, switched.path), place)
     for warning in switched.warnings:
@@ -114,7 +114,7 @@ def start(place: Place, instances: Instances, say: Say, *, port: int | None = No
             say=say,
         )
         _, section = place.configured()
-        refresh(_variables(section, place), Journal(instances.state, path), place)
+        refresh(variables_for(section, place), Journal(instances.state, path), place)
     record = started.record
     manner = "Started" if started.is_new else "Running already"
     return Report(
@@ -170,7 +170,7 @@ def models(wishes: Wishes, place: Place, voice: Voice, *, limit: int | None, wid
 
 def env(place: Place, say: Say, *, shell: Shell, explain: bool) -> Report:
     """The lines that connect Claude Code."""
-    found = _variables(place.configured()[1], place)
+    found = variables_for(place.configured()[1], place)
     printed = [variable for variable in found if not variable.is_key]
     if len(printed) < len(found):
         say(NO_KEY_PRINTED)
@@ -189,10 +189,6 @@ def _effect(switched: Switch) -> str:
     if switched.is_taken_up:
         return "The proxy has taken it up: it holds from the next request on."
     return f"The proxy has not taken it up yet; its log, {switched.record.log}, says why."
-
-
-def _variables(section: CustomLlm, place: Place) -> list[Variable]:
-    return variables(connection_for(section), place.env)
 
 
 def _places_of_settings(place: Place) -> Iterator[Path]:

@@ -8,7 +8,7 @@ from ...errors import Kind
 from ...settings import CustomLlm
 from ...wire.hosts import is_this_machine
 from ...wire.messages_api import JSON
-from ..claude_code import PROXY_VARIABLES, Variable, connection_for, variables
+from ..claude_code import PROXY_VARIABLES, Variable, variables_for
 from ..claude_settings import SHELL, Source, winner
 from ..health import ask_health, ask_stats
 from ..instance import Record
@@ -28,7 +28,7 @@ def connection(section: CustomLlm, found: Sequence[Source], place: Place, record
     for broken in found:
         if broken.problem:
             yield Check("connection", f"{broken.path} counts for nothing: {broken.problem}.", f"Mend {broken.path}.")
-    wanted = {variable.name: variable for variable in variables(connection_for(section), place.env)}
+    wanted = {variable.name: variable for variable in variables_for(section, place)}
     url, token = winner(found, _URL), winner(found, _TOKEN)
     decisive = [_decisive(wanted[name], found) for name in (_URL, _TOKEN)]
     yield from decisive
@@ -46,7 +46,7 @@ def connection(section: CustomLlm, found: Sequence[Source], place: Place, record
 def sources_of_variables(section: CustomLlm, found: Sequence[Source], place: Place) -> list[JSON]:
     """Every variable of ours, for programs: what it should be, what it is, and which source says so."""
     told = []
-    for variable in variables(connection_for(section), place.env):
+    for variable in variables_for(section, place):
         source = winner(found, variable.name)
         value = source.env[variable.name] if source else None
         told.append(
