@@ -242,8 +242,8 @@ def _demo(flags: argparse.Namespace) -> "Report":
     from .settings import load_settings
     from .setup import demonstration
     from .setup.claude_code import Connection
-    from .setup.flow import new_token
     from .setup.report import Report
+    from .setup.starting import new_token
 
     if flags.prompt and not flags.claude:
         raise UsageError("--prompt is for Claude Code.", hint="Add --claude.")

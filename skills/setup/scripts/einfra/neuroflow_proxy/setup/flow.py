@@ -4,7 +4,6 @@ Nothing is written before every answer is known and the provider has taken the k
 ignore the file, the file is written, the proxy is started. Running it again with the same answers changes nothing.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from .live_models import Listing, choices_of, working_key
 from .obstacle import obstacle
 from .place import Place
 from .presets import messages_url
+from .starting import let_run, new_token
 from .undo import Journal
 from .urls import to_base_url
 from .voice import Voice
@@ -126,7 +126,6 @@ def _chosen(wish: str | None, former: str | None) -> str | None:
 def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> Outcome:
     """What changes the machine, all of it under the lock, beginning with what somebody else may just have changed."""
     path = plan.path
-    is_changed = False
     with instances.lock(path):
         journal = Journal(instances.state, path)
         ignore_file = keep_out_of_git(path, env=place.env, before_change=journal.remember_line)
@@ -138,26 +137,12 @@ def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> O
             is_changed = save_section(path, plan.answers)
             return Outcome(plan, plan.section(), is_changed, ignore_file, None)
         section = plan.section(
-            proxy_port=plan.port or (before.proxy_port if before else FIRST_PORT),
+            proxy_port=before.proxy_port if before else FIRST_PORT,
             proxy_token=(before.proxy_token if before else None) or new_token(),
         )
-
-        def write_down(port: int) -> None:
-            nonlocal is_changed
-            fields = {**plan.answers, "proxy_port": port, "proxy_token": section.proxy_token}
-            is_changed = save_section(path, fields, again=is_changed) or is_changed
-
-        running = instances.running(path)
-        if running and plan.port not in (None, running[0].port):
-            instances.stop(path)
         with voice.during("Starting the proxy."):
-            started = instances.start(
-                path,
-                port=section.proxy_port,
-                secret=section.api_key,
-                env=place.env,
-                say=voice.say,
-                on_port=write_down,
+            started, is_changed = let_run(
+                path, section, plan.answers, port=plan.port, instances=instances, env=place.env, say=voice.say
             )
     return Outcome(plan, replace(section, proxy_port=started.record.port), is_changed, ignore_file, started)
 
@@ -169,11 +154,6 @@ def usual_base_url(place: Place) -> str:
     return (
         in_use[1].base_url.rstrip("/") if in_use else to_base_url(place.env.get("OPENAI_BASE_URL") or EINFRA_BASE_URL)
     )
-
-
-def new_token() -> str:
-    """A token for the local proxy."""
-    return secrets.token_urlsafe(32)
 
 
 def with_tiers(before: Mapping[str, str], wished: Mapping[str, str], listing: Listing) -> dict[str, str]:

@@ -8,10 +8,9 @@ from ..settings import refuse_clear_text
 from .asker import Unattended, Wishes
 from .claude_code import connection_for, variables_for
 from .connect import launch, refresh
-from .flow import new_token, usual_base_url
+from .flow import usual_base_url
 from .flowie import commit_undone
 from .instance import Instances, Say
-from .integrations import save_section
 from .keys import provider_name
 from .live_models import choices_of, working_key
 from .model_table import facts, table
@@ -19,6 +18,7 @@ from .place import Place
 from .platforms import Shell
 from .report import NO_KEY_PRINTED, Report, address, facts_of
 from .shells import lines
+from .starting import let_run
 from .switch import Switch, switch
 from .undo import Journal
 from .urls import to_base_url
@@ -92,27 +92,8 @@ def start(place: Place, instances: Instances, say: Say, *, port: int | None = No
             f"There is no proxy to start: Claude Code asks {connection_for(section).url} directly.",
             hint="`configure.py setup --proxy-mode custom` puts the proxy in between.",
         )
-
-    is_changed = False
-    token = section.proxy_token or new_token()
-
-    def write_down(chosen: int) -> None:
-        nonlocal is_changed
-        fields = {"proxy_port": chosen, "proxy_token": token}
-        is_changed = save_section(path, fields, again=is_changed) or is_changed
-
     with instances.lock(path):
-        running = instances.running(path)
-        if running and (again or port not in (None, running[0].port)):
-            instances.stop(path)
-        started = instances.start(
-            path,
-            port=port or section.proxy_port,
-            on_port=write_down,
-            secret=section.api_key,
-            env=place.env,
-            say=say,
-        )
+        started, _ = let_run(path, section, {}, port=port, again=again, instances=instances, env=place.env, say=say)
         _, section = place.configured()
         refresh(variables_for(section, place), Journal(instances.state, path), place)
     record = started.record
