@@ -14,6 +14,7 @@ request in its prefix cache.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..models.profiles import Profile, Replay
@@ -193,6 +194,32 @@ def _blocks(message: _Message) -> Iterator[tuple[dict[str, Any], Path]]:
         yield an_object(item, block_path), block_path
 
 
+@dataclass(slots=True)
+class _Answer:
+    """One answer of the model's, as it is collected from a turn of the assistant."""
+
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    found: dict[str, str] = field(default_factory=dict)
+    """What server tools have answered to its calls, by the client's id of the call."""
+    _said: list[str] = field(default_factory=list)
+    _thought: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self._said.append(text)
+
+    def think(self, text: str) -> None:
+        self._thought.append(text)
+
+    def end_message(self) -> None:
+        """Blocks of one message are one text that was cut at a call or a thought, so nothing stands between them."""
+        self.texts.append("".join(self._said))
+        self.thoughts.append("".join(self._thought))
+        self._said.clear()
+        self._thought.clear()
+
+
 class _Writer:
     def __init__(self, conversation: Conversation, manner: Manner) -> None:
         self.conversation = conversation
@@ -216,50 +243,43 @@ class _Writer:
     def assistant_turn(self, turn: list[_Message]) -> None:
         if not self.conversation.messages:  # strict templates want the user to begin
             self._add({"role": "user", "content": EMPTY})
-        texts: list[str] = []
-        reasoning: list[str] = []
-        calls: list[dict[str, Any]] = []
-        found: dict[str, str] = {}  # what server tools have answered, by the client's id of the call
+        answer = _Answer()
         for message in turn:
-            said: list[str] = []
-            thought: list[str] = []
             for block, path in _blocks(message):
-                if found and block.get("type") != RESULT_TYPE and self._are_answered_by(found):
+                if answer.found and block.get("type") != RESULT_TYPE and self._are_answered_by(answer.found):
                     # The model was asked anew with what was found, and has said the rest in another answer.
-                    texts.append("".join(said))
-                    reasoning.append("".join(thought))
-                    self._server_round(texts, reasoning, calls, found)
-                    texts, reasoning, calls, found, said, thought = [], [], [], {}, [], []
-                match block_type(block, path, self._reader.ignored):
-                    case "text":
-                        said.append(a_string(block, "text", path))
-                    case "thinking":
-                        thought.append(a_string(block, "thinking", path))
-                    case "tool_use":
-                        calls.append(self._tool_call(block, path))
-                    case "redacted_thinking":
-                        pass
-                    case "server_tool_use" if block.get("name") == self._search_name:
-                        calls.append(self._tool_call(block, path))
-                    case kind if kind == RESULT_TYPE and self._waits_for(block.get("tool_use_id")):
-                        found[a_string(block, "tool_use_id", path)] = words_of(block)
-                    case _:
-                        said.append(server_tool_text(block, path) or "")
-            # Blocks of one answer are one text that was cut at a call or a thought, so nothing stands between them.
-            texts.append("".join(said))
-            reasoning.append("".join(thought))
-        self._server_round(texts, reasoning, calls, found)
+                    self._add_answer(answer)
+                    answer = _Answer()
+                self._read_block(block, path, answer)
+            answer.end_message()
+        self._add_answer(answer)
 
-    def _server_round(
-        self, texts: list[str], reasoning: list[str], calls: list[dict[str, Any]], found: dict[str, str]
-    ) -> None:
-        """Add one answer of the model's, and what server tools have answered to its calls."""
-        self._add(self._assistant_message(joined(texts), joined(reasoning), calls))
-        if not found:
+    def _read_block(self, block: dict[str, Any], path: Path, answer: _Answer) -> None:
+        match block_type(block, path, self._reader.ignored):
+            case "text":
+                answer.say(a_string(block, "text", path))
+            case "thinking":
+                answer.think(a_string(block, "thinking", path))
+            case "tool_use":
+                answer.calls.append(self._tool_call(block, path))
+            case "redacted_thinking":
+                pass
+            case "server_tool_use" if block.get("name") == self._search_name:
+                answer.calls.append(self._tool_call(block, path))
+            case kind if kind == RESULT_TYPE and self._waits_for(block.get("tool_use_id")):
+                answer.found[a_string(block, "tool_use_id", path)] = words_of(block)
+            case _:
+                answer.say(server_tool_text(block, path) or "")
+
+    def _add_answer(self, answer: _Answer) -> None:
+        """Add an answer of the model's, and what server tools have answered to its calls."""
+        answer.end_message()
+        self._add(self._assistant_message(joined(answer.texts), joined(answer.thoughts), answer.calls))
+        if not answer.found:
             return
-        for call in [call for call in self._unanswered if call.client_id in found]:
+        for call in [call for call in self._unanswered if call.client_id in answer.found]:
             self._unanswered.remove(call)
-            self._add({"role": "tool", "tool_call_id": call.upstream_id, "content": found[call.client_id]})
+            self._add({"role": "tool", "tool_call_id": call.upstream_id, "content": answer.found[call.client_id]})
 
     def _are_answered_by(self, found: dict[str, str]) -> bool:
         return all(call.client_id in found for call in self._unanswered)
