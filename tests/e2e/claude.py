@@ -25,7 +25,7 @@ from tests.cache import CACHE, CannotInstall, kept, run_installer
 from tests.live import cannot, printed_by
 
 CURRENT = "2.1.330"
-# What a bare install under Node 20 picks; it asks and answers differently (claude-code-wire §0).
+# What a bare install under Node 20 picks; it asks and answers differently.
 OLDER = "2.1.197"
 
 PACKAGE = "@anthropic-ai/claude-code"

@@ -6,8 +6,7 @@ it, or after some part of it. What the client sees then stands in the tables, in
     whole     all of the true answer and a clean end, as if nothing had been
     503 x3    that HTTP status, after the provider was asked so often
     tw!       a stream that ends in an `error` event; the blocks before it that were closed, and with that may be used:
-              t(hinking), w(ords), c(all). Words may be cut short, a call may not: Claude Code runs what is closed
-              (claude-code-wire §6.2).
+              t(hinking), w(ords), c(all). Words may be cut short, a call may not: Claude Code runs what is closed.
 
 A fault that stays is what the tables are about. One that passes is not seen at all where they say `x3`.
 """

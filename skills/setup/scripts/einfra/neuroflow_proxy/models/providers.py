@@ -34,7 +34,7 @@ _OWN_API = Provider(PORTABLE | {"thinking"}, _ON, _OFF, Replay.REASONING_CONTENT
 _ZAI = Provider(PORTABLE | {"thinking"}, _KEEP_ON, _KEEP_OFF, Replay.REASONING_CONTENT)
 
 PROVIDERS: tuple[tuple[str, Provider], ...] = (
-    # einfra-gateway, "Models": Kimi's prefill is cut there, and of Qwen's window some 230k can be used.
+    # Seen there: Kimi's prefill is cut, and of Qwen's window some 230k can be used.
     (
         "llm.ai.e-infra.cz",
         Provider(windows={"kimi": 131_072, "kimi-k2": 131_072, "kimi-k3": 131_072, "qwen-3.5": 230_000}),

@@ -1,8 +1,8 @@
 """Who may ask the provider now: at most so many at once, the user's own turn first, first in first out.
 
-e-INFRA runs two requests of a key at once and lets the others wait unseen for up to ten minutes, without a byte
-(einfra-gateway, "Limits and failures"). We let them wait here instead, where the client can be sent pings, the wait can
-be shown, a cancelled request leaves at once, and the user's turn need not wait behind its own subagents.
+e-INFRA runs two requests of a key at once and lets the others wait unseen for up to ten minutes, without a byte. We let
+them wait here instead, where the client can be sent pings, the wait can be shown, a cancelled request leaves at once,
+and the user's turn need not wait behind its own subagents.
 
 One `Admission` for each (base URL, key). Everything happens in one event loop; there is nothing to close.
 

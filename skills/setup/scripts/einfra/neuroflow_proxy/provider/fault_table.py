@@ -3,7 +3,7 @@
 The first rule that applies decides, so what is more certain stands further up: words before statuses, since gateways
 send almost everything under almost every status (a model that is gone as 400, an empty purse as 403 or 429). Words are
 matched against all that an answer says, with its labels as lines of their own (`code=1113`, `type=tool_use_failed`).
-Statuses follow what Claude Code does with each (wire page, section 6).
+Statuses follow what Claude Code does with each.
 """
 
 import re

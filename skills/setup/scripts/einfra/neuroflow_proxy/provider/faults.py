@@ -22,7 +22,7 @@ from .retry_after import retry_after_s
 from .token_limits import TokenLimits, read_token_limits
 
 LONGEST_RETRY_AFTER_S = 60.0
-"""Told to wait longer, Claude Code ends the turn at once (wire page, section 6)."""
+"""Told to wait longer, Claude Code ends the turn at once."""
 
 LEAST_ROOM = 1024
 """With fewer tokens left for the answer it is the conversation that is too long, not `max_tokens` too large."""
@@ -140,7 +140,7 @@ def _does_not_fit(limits: TokenLimits, answer: _Answer) -> UpstreamError:
     if limits.output_limit is not None and not limits.too_long:
         asked = "what was asked for" if limits.output_tokens is None else limits.output_tokens
         return TooManyOutputTokens(
-            # Words that make Claude Code ask for less by itself (wire page, 6.1).
+            # Words that make Claude Code ask for less by itself.
             f"max_tokens: {asked} > {limits.output_limit}, which is the maximum allowed number of output tokens for"
             " this model",
             kind=Kind.INVALID_REQUEST,
@@ -166,7 +166,7 @@ def _does_not_fit(limits: TokenLimits, answer: _Answer) -> UpstreamError:
 
 def _too_long(limits: TokenLimits, answer: _Answer) -> str:
     """The words on which Claude Code compacts: 2.1.330 looks for "prompt is too long" anywhere, and in exactly this
-    form for the two numbers, which tell it how much has to go (wire page, 4.3).
+    form for the two numbers, which tell it how much has to go.
     """
     window, length = limits.window, limits.input_tokens
     if window is None or length is None or length <= window:

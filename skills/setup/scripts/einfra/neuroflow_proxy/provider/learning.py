@@ -1,7 +1,7 @@
 """What a refusal teaches: which part of a refused request this model will not take, read from the provider's words.
 
-A plain 400 costs six to eight quick requests of Claude Code and can switch features off for the session (wire page,
-6.1), so what can be repaired is repaired here and asked again, unseen. How it is used:
+A plain 400 costs six to eight quick requests of Claude Code and can switch features off for the session, so what can be
+repaired is repaired here and asked again, unseen. How it is used:
 
     error = classify(...)
     lesson = learn(body, sent, known)  # kept for this model, if there is one

@@ -9,7 +9,7 @@ How it is used, before the first byte has gone to the client and never after:
             raise
         await sleep(delay_s)  # outside the admission slot; pings go on
 
-Claude Code has a ladder of its own (11 requests in 3 minutes, wire page, section 6), so only what is likely to pass
+Claude Code has a ladder of its own (11 requests in 3 minutes), so only what is likely to pass
 within seconds is tried here: it is a shared service, and two ladders multiply.
 """
 
@@ -24,7 +24,7 @@ MAX_ATTEMPTS = 3
 LONGEST_WAIT_S = 60.0
 """A longer Retry-After is handed on instead: waiting through it would leave the client in the dark."""
 PATIENCE_S = 120.0
-"""Counted from the first attempt. Claude Code gives up on a stream of pings after 600 s (wire page, section 7), and the
+"""Counted from the first attempt. Claude Code gives up on a stream of pings after 600 s, and the
 answer itself needs most of that."""
 
 _FIRST_WAIT_S = {
@@ -59,7 +59,7 @@ def next_delay(attempt: int, error: UpstreamError, elapsed_s: float, *, jitter: 
 class RefusedBodies:
     """Remembers for a few seconds which bodies were refused for what they are, so that each is sent only once.
 
-    Claude Code answers a 400 with up to eight requests in quick succession (wire page, 6.1). They differ in fields that
+    Claude Code answers a 400 with up to eight requests in quick succession. They differ in fields that
     we do not pass on, so to the provider they would be the same. One memory for each provider: the model stands in the
     body, the provider does not.
     """

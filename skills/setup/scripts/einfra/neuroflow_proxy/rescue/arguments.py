@@ -14,7 +14,7 @@ from ..wire.codec import InvalidJSON, dumps_text, loads
 from .lenient_json import Missing, Unreadable, rewrite
 from .schema import Value, coerce, fits, required
 
-# Constrained decoding gone wrong writes white space without end (failure mode F72); no more of it is kept in a row.
+# Constrained decoding gone wrong writes white space without end; no more of it is kept in a row.
 MAX_BLANKS = 500
 
 _BLANKS = re.compile(r"[ \t\r\n]*")

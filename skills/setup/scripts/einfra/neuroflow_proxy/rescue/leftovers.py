@@ -1,6 +1,6 @@
 """What remains of a format's frame behind a rescued call: dropped there, and only there.
 
-Elsewhere the same marks are text; an answer about chat templates is full of them (failure mode F70).
+Elsewhere the same marks are text; an answer about chat templates is full of them.
 """
 
 from .markup import CLOSES_A_CALL

@@ -15,7 +15,7 @@ from .asgi import Headers, Send
 
 # Until then an early failure can still be told by a real HTTP status, on which clients act better than on an event.
 HOLD_HEADERS_S = 5.0
-# Claude Code drops a stream after 300 s without a byte, and waits 361 s for headers (claude-code-wire §7).
+# Claude Code drops a stream after 300 s without a byte, and waits 361 s for headers.
 PING_INTERVAL_S = 10.0
 
 _PING = encode_event("ping", api.ping())
@@ -145,7 +145,7 @@ class EventStream:
             await self._write(more=True)
 
     async def end(self, events: Sequence[JSON] = ()) -> None:
-        """Send the last events and end the body; clients wait for it after message_stop (claude-code-wire §5.8)."""
+        """Send the last events and end the body; clients wait for it after message_stop."""
         self.has_ended = True
         self._waiting += _encoded(events)
         await self._write(more=False)

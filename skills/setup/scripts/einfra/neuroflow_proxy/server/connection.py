@@ -17,7 +17,7 @@ from .head import HeadWithBody
 HEADERS_TIMEOUT_S = 30.0
 # On loopback the largest body takes less than a second; this is for a tunnel over a slow line.
 BODY_TIMEOUT_S = 120.0
-# As much as h11 takes. What Claude Code sends is some 2 kB (claude-code-wire §1.2).
+# As much as h11 takes. What Claude Code sends is some 2 kB.
 MAX_HEADERS_BYTES = 64 * 1024
 
 

@@ -159,7 +159,7 @@ def _heard_by(listener: MessageFold, write: Write) -> Write:
 
 
 def priority_of(kind: RequestKind, headers: Mapping[bytes, bytes]) -> Priority:
-    """The user's own turn goes before subagents and helpers (claude-code-wire §1.2 and §3 tell them apart)."""
+    """The user's own turn goes before subagents and helpers; Claude Code tells them apart by these headers."""
     request_class = headers.get(b"x-claude-code-request-class", b"main")
     is_turn = kind in (RequestKind.MAIN, RequestKind.COMPACTION, RequestKind.CLASSIFIER)
     if is_turn and request_class == b"main" and b"x-claude-code-agent-id" not in headers:

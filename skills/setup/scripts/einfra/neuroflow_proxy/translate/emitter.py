@@ -7,7 +7,7 @@
                                        └─── open ─────────▲
 
 At most one block is open; indexes count up from 0 as blocks are opened. Content goes into deltas only: Claude Code
-throws away what stands in a content_block_start (claude-code-wire §5.3). Driving it out of order is a bug of the caller
+throws away what stands in a content_block_start. Driving it out of order is a bug of the caller
 and raises `StreamStateError`.
 """
 

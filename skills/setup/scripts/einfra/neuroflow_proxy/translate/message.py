@@ -68,7 +68,7 @@ class MessageFold:
 def _input(arguments: str) -> object:
     """The value of a tool's input. What is not JSON stays the text that it is, for the client to refuse.
 
-    Claude Code keeps such a string in its history and tells the model (claude-code-wire §5).
+    Claude Code keeps such a string in its history and tells the model.
     """
     if not arguments:
         return {}

@@ -1,7 +1,7 @@
 """What we tell the model beyond what the client tells it, and when. All such words stand here.
 
 Open-weight models like to announce their next step and to end the turn without taking it (`Let me look at the file.`),
-which stops an agent; a directive in the system prompt cures most of it (gateway page: 33 % of runs down to none).
+which stops an agent; a directive in the system prompt cures most of it (measured: 33 % of runs down to none).
 The directive stands at the end of the system prompt and is the same in every turn, so the provider's prefix cache
 holds. That is why it stays in a compaction request as well: that is the conversation so far and one message more, and
 without the directive its hundred thousand tokens would be read anew. The last line makes room for such requests.

@@ -1,7 +1,7 @@
 """Verdicts on tool calls, for Claude Code's auto mode: what a judge is asked, and what its answer means. Pure.
 
 In auto mode a request carries `safeguards`, and Claude Code runs a tool call only if the answer's end says that it was
-looked at and not flagged (wire page, section 9). What it does otherwise, as seen at its terminal with 2.1.330: a call
+looked at and not flagged. What it does otherwise, as seen at its terminal with 2.1.330: a call
 without an entry is put before the user; one that is `unavailable` is not run, and the user is not asked; the status
 `unavailable` with the reason `disabled` puts all before the user, after a notice.
 

@@ -1,7 +1,7 @@
 """When a turn has come to nothing, and what to ask instead. Pure.
 
 Open models sometimes reason and then say nothing, or announce a tool call and end the turn without making it; the user
-then has to type "continue" (failure modes F12 and F13). One second try, unseen, is made where the turn was plainly not
+then has to type "continue". One second try, unseen, is made where the turn was plainly not
 over; more would be guessing.
 """
 

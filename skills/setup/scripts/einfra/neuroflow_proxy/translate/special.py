@@ -1,6 +1,6 @@
 """What kind of request this is, told by its shape: some want speed and no more than a word in answer.
 
-Claude Code sends a handful of requests beside the conversation (wire page, section 3). Their shapes are stable; their
+Claude Code sends a handful of requests beside the conversation. Their shapes are stable; their
 wording is not, so words decide only where there is nothing else.
 """
 
@@ -87,7 +87,7 @@ def output_format(body: dict[str, Any]) -> Any:
 
 
 def _wants_verdict(body: dict[str, Any], last: list[Any]) -> bool:
-    """Claude Code's auto mode asks for a verdict in two stages; only the first has stop sequences (section 9)."""
+    """Claude Code's auto mode asks for a verdict in two stages; only the first has stop sequences."""
     stops = body.get("stop_sequences")
     if isinstance(stops, list) and any(isinstance(stop, str) and stop in _VERDICT_ENDS for stop in stops):
         return True

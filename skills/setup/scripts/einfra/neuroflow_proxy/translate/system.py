@@ -11,7 +11,7 @@ def system_texts(system: Any) -> list[str]:
     """The texts of the `system` field, without Claude Code's attribution line.
 
     That line leads the prompt and differs from one conversation (in older versions: request) to the next, so that no
-    prefix would ever be found in the provider's cache (wire page, section 2.6).
+    prefix would ever be found in the provider's cache.
     """
     if system is None:
         return []

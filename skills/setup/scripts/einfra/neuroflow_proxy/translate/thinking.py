@@ -58,7 +58,7 @@ def _is_wanted(thinking: dict[str, Any], profile: Profile, effort: str) -> bool:
 
 
 def _effort(body: dict[str, Any], thinking: dict[str, Any]) -> str:
-    """The effort asked for: the last said within the conversation (wire page, section 2.2), else the request's own."""
+    """The effort asked for: the last said within the conversation, else the request's own."""
     messages = body.get("messages")
     for holder in (*reversed(messages if isinstance(messages, list) else ()), body):
         config = holder.get("output_config") if isinstance(holder, dict) else None

@@ -1,7 +1,7 @@
 """Which model answers: the client asks for a tier (`claude-opus-…`, `haiku`) or a model; the settings say what that is.
 
 No Claude name is ever sent to a provider that does not list it: Claude Code asks for its own tiers (subagents, the
-classifier) whatever model was chosen (wire page, section 4.1), and each of them has to be somebody.
+classifier) whatever model was chosen, and each of them has to be somebody.
 """
 
 from collections.abc import Collection, Mapping

@@ -25,7 +25,7 @@ from .tokens import Size, size_of
 from .tool_schema import to_parameters
 
 DEFERRED_PLACEHOLDER = "DeferredToolPlaceholder"
-"""A tool that Claude Code declares never to be called, while others wait to be loaded (wire page, 2.4)."""
+"""A tool that Claude Code declares never to be called, while others wait to be loaded."""
 
 SEARCH_SCHEMA = {
     "type": "object",
