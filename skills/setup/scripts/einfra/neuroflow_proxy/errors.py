@@ -4,8 +4,10 @@
     ├── SettingsError            settings missing or invalid
     ├── RequestError             the client's request cannot be translated
     ├── UpstreamError            the provider refused, failed or broke off (`kind` says which)
+    │   └── TooManyOutputTokens  … and the same with a smaller `max_tokens` fits; in provider/faults.py
     ├── InstanceError            a proxy could not be started, found or stopped
-    └── NeedsTerminal            a question would have to be asked and there is nobody to ask
+    ├── NeedsTerminal            a question would have to be asked and there is nobody to ask
+    └── UsageError               the command line is no good; in cli.py
     StreamStateError             a bug of ours: a stage was driven out of order; never caught
 
 A `ProxyError` carries a `message` (what failed) and a `hint` (what to do now). Both are shown to people and to

@@ -1,1 +1,1 @@
-"""The local side: routes, guard, and the pump that joins a request to its answer."""
+"""The local side: routes, guard, and what joins a request to its answer."""

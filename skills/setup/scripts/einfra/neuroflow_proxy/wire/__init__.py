@@ -1,1 +1,1 @@
-"""The two vocabularies (Messages API, Chat Completions API), JSON and server-sent events. Pure."""
+"""JSON, server-sent events and the words of the Messages API; what is a key, and which host is this machine. Pure."""
