@@ -32,7 +32,9 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=list(MEASURES), metavar="MEASURE", help="these measures alone")
     parser.add_argument("--python", type=_program, default=HERE, metavar="PATH", help="the subjects' Python")
     parser.add_argument("--peers", nargs="+", default=[], choices=list(PEERS), help="these as well; installs them")
-    parser.add_argument("--bare", action="store_true", help="the proxy with the seed's three packages alone as well")
+    parser.add_argument(
+        "--bare", action="store_true", help="the proxy with only the packages that it must have as well"
+    )
     parser.add_argument("--original", type=Path, metavar="FILE", help="a single-file proxy (`app` in it) as well")
     parser.add_argument("--against", type=Path, metavar="DIR", help="the proxy of another checkout as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")

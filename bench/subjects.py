@@ -52,7 +52,7 @@ def ours(python: Path) -> Subject:
 
 
 def bare(python: Path) -> Subject:
-    """The same with the seed's three packages alone."""
+    """The same with only the packages that it must have."""
     return _proxy("bare", having("bare", python, "fastapi", "httpx", "uvicorn"))
 
 

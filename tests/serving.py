@@ -40,9 +40,9 @@ def serving(app: Any) -> Iterator[str]:
 
 
 def settings(base_url: str, folder: Path, **env: str) -> Settings:
-    """Settings as the seed's command has them: from the environment alone."""
-    seed = {"OPENAI_API_KEY": DEMO_KEY, "OPENAI_BASE_URL": base_url, "BIG_MODEL": "kimi-k2.5"}
-    return load_settings({**seed, **env}, cwd=folder, home=folder)
+    """Settings as `uvicorn proxy:app` has them: from the environment alone."""
+    given = {"OPENAI_API_KEY": DEMO_KEY, "OPENAI_BASE_URL": base_url, "BIG_MODEL": "kimi-k2.5"}
+    return load_settings({**given, **env}, cwd=folder, home=folder)
 
 
 @contextmanager

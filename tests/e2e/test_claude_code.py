@@ -26,7 +26,7 @@ def test_an_answer_in_text_arrives_as_it_was_said(session: Session) -> None:
 
 
 def test_an_address_and_a_token_are_enough(session: Session) -> None:
-    """The seed's way to connect. Claude Code then asks for its own model, which the provider has never heard of."""
+    """With nothing else Claude Code asks for its own model, which the provider has never heard of."""
     names = ("ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN")
     finished = session.claude("Hello there!", env={name: session.connection[name] for name in names})
     assert "Hello there!" in finished.text

@@ -97,7 +97,7 @@ def test_by_a_wheel_that_is_not_even_installed(newcomer: Newcomer) -> None:
     newcomer.sets_up(uv(), "tool", "run", "--from", wheel, "neuroflow-proxy")
 
 
-def test_by_the_seeds_command(newcomer: Newcomer) -> None:
+def test_by_uvicorn_alone(newcomer: Newcomer) -> None:
     """Two terminals: the proxy in one, and in the other Claude Code with two variables."""
     port = free_port()
     command = [uv(), "run", *THREE, "uvicorn", "proxy:app", "--port", str(port)]

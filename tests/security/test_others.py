@@ -154,8 +154,8 @@ def test_with_a_token_others_are_served_who_have_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(other_address() is None, reason="no address but loopback")
-def test_the_seeds_command_on_all_addresses_without_a_token_serves_its_own_machine_alone(tmp_path: Path) -> None:
-    """`uvicorn proxy:app --host 0.0.0.0`, which is what the seed's script did."""
+def test_uvicorn_on_all_addresses_without_a_token_serves_its_own_machine_alone(tmp_path: Path) -> None:
+    """`uvicorn proxy:app --host 0.0.0.0`."""
     einfra = Path(__file__).parents[2] / "skills" / "setup" / "scripts" / "einfra"
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "proxy:app", "--host", "0.0.0.0", "--port", str(port)]

@@ -24,7 +24,7 @@ from tests.serving import PATIENCE_S, settings, wait_until
 
 ASK: dict[str, Any] = {"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
 MEGABYTE = 2**20
-# The two parsers that uvicorn has: the seed's three packages come without httptools.
+# The two parsers that uvicorn has: a start with the three packages that must be there has no httptools.
 PROTOCOLS = ["httptools", "h11"]
 
 

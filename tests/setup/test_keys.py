@@ -90,7 +90,7 @@ def test_a_key_is_found_only_for_the_service_that_it_belongs_to() -> None:
     assert [key.value for key in found_keys("https://api.openai.com/v1", env, files)] == ["openai-one"]
 
 
-def test_the_seeds_variables_belong_together() -> None:
+def test_the_variables_of_openai_belong_together() -> None:
     env = {"OPENAI_API_KEY": "one", "OPENAI_BASE_URL": EINFRA_BASE_URL}
     assert [key.value for key in found_keys(EINFRA_BASE_URL, env, [])] == ["one"]
 

@@ -54,7 +54,7 @@ def test_setup_tells_programs_what_it_did(connected: tuple[User, Ran]) -> None:
     assert health.model == "kimi-k2.5"
 
 
-def test_setup_writes_the_seeds_fields_and_a_token_of_its_own(connected: tuple[User, Ran]) -> None:
+def test_setup_writes_all_fields_and_a_token_of_its_own(connected: tuple[User, Ran]) -> None:
     user, ran = connected
     section = user.section
     token = section.pop("proxy_token")

@@ -56,7 +56,7 @@ def assert_answers(base_url: str, token: str | None = None) -> None:
     assert message["usage"]["output_tokens"] > 0
 
 
-def test_the_seeds_command_starts_it_with_three_libraries_alone(place: Place) -> None:
+def test_uvicorn_starts_it_with_three_libraries_alone(place: Place) -> None:
     einfra = copy_skill(place.folder)
     before = snapshot(place.folder / "copied skill")
     look = "from importlib.util import find_spec as f; print([n for n in ('msgspec', 'psutil', 'questionary') if f(n)])"

@@ -21,7 +21,7 @@ from neuroflow_proxy.settings import (
 )
 
 ROOT = Path(__file__).parents[2]
-SEED_SECTION = {
+LEAST_SECTION = {
     "provider": "einfra",
     "base_url": "https://llm.ai.e-infra.cz/v1",
     "api_key": "the-key",
@@ -78,16 +78,16 @@ def test_the_reader_takes_exactly_what_the_schema_takes(section: Any) -> None:
         assert is_valid
 
 
-def test_the_seeds_section_is_read_as_it_stands(tmp_path: Path) -> None:
-    section = read_section(write(tmp_path, {"custom_llm": SEED_SECTION}))
+def test_the_least_section_is_read_as_it_stands(tmp_path: Path) -> None:
+    section = read_section(write(tmp_path, {"custom_llm": LEAST_SECTION}))
     assert section is not None
-    assert (section.provider, section.base_url, section.api_key) == ("einfra", SEED_SECTION["base_url"], "the-key")
+    assert (section.provider, section.base_url, section.api_key) == ("einfra", LEAST_SECTION["base_url"], "the-key")
     assert (section.model, section.proxy_mode, section.proxy_port) == ("kimi-k2.5", "custom", 4001)
     assert (section.small_model, section.proxy_token) == (None, None)
 
 
 def test_a_key_with_a_line_end_from_an_editor_is_still_the_key(tmp_path: Path) -> None:
-    section = read_section(write(tmp_path, {"custom_llm": SEED_SECTION | {"api_key": " the-key\n"}}))
+    section = read_section(write(tmp_path, {"custom_llm": LEAST_SECTION | {"api_key": " the-key\n"}}))
     assert section is not None
     assert section.api_key == "the-key"
 
@@ -107,7 +107,7 @@ def test_a_complaint_about_a_tier_says_which(tmp_path: Path) -> None:
 
 
 def test_a_complaint_names_every_bad_field_and_no_value(tmp_path: Path) -> None:
-    bad = SEED_SECTION | {"api_key": ["the-key"], "proxy_port": "the-port", "proxy_mode": "the-mode"}
+    bad = LEAST_SECTION | {"api_key": ["the-key"], "proxy_port": "the-port", "proxy_mode": "the-mode"}
     with pytest.raises(SettingsError) as refusal:
         read_section(write(tmp_path, {"custom_llm": bad}))
     words = refusal.value.full_message
@@ -116,7 +116,7 @@ def test_a_complaint_names_every_bad_field_and_no_value(tmp_path: Path) -> None:
 
 
 def test_neither_settings_nor_section_show_the_key_when_printed(tmp_path: Path) -> None:
-    path = write(tmp_path, {"custom_llm": SEED_SECTION | {"proxy_token": "the-token"}})
+    path = write(tmp_path, {"custom_llm": LEAST_SECTION | {"proxy_token": "the-token"}})
     shown = repr(read_section(path)) + repr(load_settings({}, cwd=tmp_path, home=tmp_path))
     assert "the-key" not in shown
     assert "the-token" not in shown
@@ -132,8 +132,8 @@ def test_a_broken_file_is_named(text: str, tmp_path: Path) -> None:
 
 def test_the_nearest_file_with_our_section_applies(tmp_path: Path) -> None:
     home, project, inner = tmp_path, tmp_path / "a", tmp_path / "a" / "b"
-    everywhere = write(home, {"custom_llm": SEED_SECTION})
-    of_the_project = write(project, {"custom_llm": SEED_SECTION})
+    everywhere = write(home, {"custom_llm": LEAST_SECTION})
+    of_the_project = write(project, {"custom_llm": LEAST_SECTION})
     write(inner, {"zotero": {}})
     assert find_integrations(inner, home, {}) == of_the_project
     assert find_integrations(tmp_path / "elsewhere", home, {}) == everywhere
@@ -141,7 +141,7 @@ def test_the_nearest_file_with_our_section_applies(tmp_path: Path) -> None:
 
 
 def test_the_environment_stands_over_the_file(tmp_path: Path) -> None:
-    write(tmp_path, {"custom_llm": SEED_SECTION | {"small_model": "small"}})
+    write(tmp_path, {"custom_llm": LEAST_SECTION | {"small_model": "small"}})
     env = {
         "OPENAI_API_KEY": "other-key",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1/",

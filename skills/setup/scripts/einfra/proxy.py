@@ -3,7 +3,7 @@
 # dependencies = [
 #     "httpx>=0.28",
 #     "uvicorn>=0.30",
-#     # The seed's command does without these: for documents, and for speed.
+#     # `uvicorn proxy:app` does without these: for documents, and for speed.
 #     "pypdf>=5.0",
 #     "httptools>=0.6",
 #     "msgspec>=0.19",

@@ -284,7 +284,7 @@ def _demo(flags: argparse.Namespace) -> "Report":
 
 
 def _serve(flags: argparse.Namespace) -> int:
-    """Run the proxy in the foreground. Needs neither psutil nor questionary: the seed's command installs neither."""
+    """Run the proxy in the foreground. Needs neither psutil nor questionary: proxy.py installs neither."""
     from .server.run import serve
     from .settings import load_settings
 

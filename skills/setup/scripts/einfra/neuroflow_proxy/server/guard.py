@@ -1,8 +1,8 @@
 """Who may talk to the proxy: decided before anything is read.
 
-A token, where one is set, is all that is asked for. Without one (the seed's manual start) only this machine may use the
-proxy, and no web page: browsers say where a request comes from, and a rebound DNS name shows in Host. What another
-server has passed on shows in the headers that such servers add, and is not from this machine.
+A token, where one is set, is all that is asked for. Without one (`uvicorn proxy:app`, started by hand) only this
+machine may use the proxy, and no web page: browsers say where a request comes from, and a rebound DNS name shows in
+Host. What another server has passed on shows in the headers that such servers add, and is not from this machine.
 """
 
 import hmac

@@ -14,7 +14,7 @@ from ..models.providers import adapted
 from ..settings import DEFAULT_MODEL
 from .service_status import Load
 
-# Families in the order in which they are worth trying for work with tools: the seed's table of e-INFRA CZ.
+# Families in the order in which they are worth trying for work with tools, as those of e-INFRA CZ were tried.
 _FAMILIES = ("kimi", "qwen", "deepseek", "glm", "gpt-oss", "mistral", "minimax")
 _PREFERRED = (DEFAULT_MODEL, "qwen3.5-122b", "deepseek-v3.2", "qwen3-coder-next", "glm-5.2", "qwen3-coder-30b")
 
