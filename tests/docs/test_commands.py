@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from neuroflow_proxy import cli
 from neuroflow_proxy.demo.provider import DEMO_KEY, DemoProvider
 from neuroflow_proxy.demo.run import running
+from neuroflow_proxy.flags import parse
 from neuroflow_proxy.settings import INTEGRATIONS_NAME
+from neuroflow_proxy.setup.command import Command
 from neuroflow_proxy.setup.instance import Instances
 from neuroflow_proxy.setup.platforms import machine_name, state_dir
 from tests.docs.commands import PAGES, Told, in_blocks, in_text
@@ -82,7 +83,7 @@ def test_every_command_is_one_that_the_command_line_takes(told: Told) -> None:
     if found[1] == "scripts/demo":
         arguments.insert(0, "demo")
     if "--help" not in arguments:
-        cli._parse(arguments)  # MODEL, PATH and the like stand for a word of the reader's own
+        parse(arguments, Command("configure.py"))  # MODEL, PATH and the like stand for a word of the reader's own
 
 
 class Reader:

@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "websearch": {"errors", "wire", "provider"},
     "server": GROUND | {"models", "rescue", "translate", "settings", "version", "provider", "websearch"},
     "setup": GROUND | {"models", "settings", "version", "provider"},
-    "cli": GROUND | {"models", "settings", "version", "provider", "server", "setup", "demo"},
+    "flags": {"errors", "settings", "setup", "version"},
+    "cli": GROUND | {"models", "settings", "provider", "server", "setup", "demo", "flags"},
     "__main__": {"cli"},
 }
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neuroflow_proxy.cli import _PROVIDERS
+from neuroflow_proxy.flags import PROVIDERS
 from neuroflow_proxy.setup.keys import found_keys, provider_name, where_keys_are_made
 from neuroflow_proxy.setup.presets import PRESETS, Preset, preset_of
 from neuroflow_proxy.setup.urls import to_base_url
@@ -11,8 +11,8 @@ from tests.setup.user import User
 
 
 def test_the_command_line_knows_all_of_them() -> None:
-    assert tuple(preset.name for preset in PRESETS) == _PROVIDERS
-    assert _PROVIDERS[0] == "einfra"
+    assert tuple(preset.name for preset in PRESETS) == PROVIDERS
+    assert PROVIDERS[0] == "einfra"
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
