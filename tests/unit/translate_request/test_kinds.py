@@ -8,7 +8,7 @@ from neuroflow_proxy.models.learned import Learned
 from neuroflow_proxy.models.profiles import GENERIC, Profile, profile_for
 from neuroflow_proxy.translate.policy import DIRECTIVE
 from neuroflow_proxy.translate.request import ChatRequest, to_chat_request
-from neuroflow_proxy.translate.special import RequestKind, request_kind
+from neuroflow_proxy.translate.request_kind import RequestKind, request_kind
 from neuroflow_proxy.wire.codec import dumps
 from tests.conversations import ADAPTIVE, JSON, assistant, request, system, text, tool_result, tool_use, user
 

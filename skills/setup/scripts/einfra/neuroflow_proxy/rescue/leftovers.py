@@ -3,10 +3,10 @@
 Elsewhere the same marks are text; an answer about chat templates is full of them.
 """
 
+from .control_tokens import GAPS
 from .markup import CLOSES_A_CALL
 from .source import Source, Steps
 from .tags import peek_tag, take
-from .tokens import GAPS
 
 _MARKS = (
     *("<|tool_call_end|>", "<|tool_calls_section_end|>", "<|tool_call_section_end|>"),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from . import tokens
+from . import control_tokens
 from .json_calls import Item
 from .markup import markup
 from .source import Source, Steps
@@ -23,12 +23,12 @@ _MARKUP = (
 )
 GRAMMARS: dict[str, Grammar] = {
     **dict.fromkeys(_MARKUP, markup),
-    **dict.fromkeys((*tokens.SECTIONS, *tokens.CALL_BEGINS), tokens.sections),
-    **dict.fromkeys(tokens.WRAPPED, tokens.wrapped),
-    **dict.fromkeys(tokens.PYTHON_TAGS, tokens.llama),
-    tokens.MISTRAL: tokens.mistral,
-    **dict.fromkeys(tokens.HARMONY, tokens.harmony),
-    **dict.fromkeys(tokens.GEMMA, tokens.gemma),
+    **dict.fromkeys((*control_tokens.SECTIONS, *control_tokens.CALL_BEGINS), control_tokens.sections),
+    **dict.fromkeys(control_tokens.WRAPPED, control_tokens.wrapped),
+    **dict.fromkeys(control_tokens.PYTHON_TAGS, control_tokens.llama),
+    control_tokens.MISTRAL: control_tokens.mistral,
+    **dict.fromkeys(control_tokens.HARMONY, control_tokens.harmony),
+    **dict.fromkeys(control_tokens.GEMMA, control_tokens.gemma),
 }
 """Opening mark -> the grammar that reads on from it."""
 
@@ -78,4 +78,4 @@ def _any_of(words: frozenset[str]) -> str:
 
 
 ALL = Marks((*GRAMMARS, *BY_OPENING, *CLOSINGS))
-WITHOUT_TOOLS = Marks((*tokens.HARMONY, *BY_OPENING, *CLOSINGS))
+WITHOUT_TOOLS = Marks((*control_tokens.HARMONY, *BY_OPENING, *CLOSINGS))

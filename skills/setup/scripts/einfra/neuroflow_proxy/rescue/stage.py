@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import Any
 
 from ..fragments import Failure, Finish, Fragment, Piece, Reasoning, Text, ToolCall
-from . import marks, thoughts, tokens
+from . import control_tokens, marks, thoughts
 from .block import Block, Then
 from .harvest import Channel, Harvest
 from .leftovers import leftovers
@@ -270,7 +270,7 @@ class Rescue:
             self._is_beginning[self._channel] = False
             if text[first] in "{[":
                 self._say(text[start:first])
-                self._open(text, first, 0, lambda source: tokens.bare(source, self._tools), self._on_items)
+                self._open(text, first, 0, lambda source: control_tokens.bare(source, self._tools), self._on_items)
                 return first
         return start
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from ..errors import Kind, ProxyError
 from ..provider.client import UpstreamClient
 from ..settings import Settings, load_settings, secrets_of
-from ..translate.special import RequestKind, request_kind
+from ..translate.request_kind import RequestKind, request_kind
 from ..translate.tokens import estimate_input_tokens
 from ..wire.messages_api import JSON
 from .answers import send_json

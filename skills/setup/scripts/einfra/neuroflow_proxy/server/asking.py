@@ -18,8 +18,8 @@ from ..provider.faults import TooManyOutputTokens, classify, classify_stream_err
 from ..provider.learning import learn
 from ..provider.retry import next_delay
 from ..settings import Settings
+from ..translate.request_kind import RequestKind
 from ..translate.response import ResponseStream
-from ..translate.special import RequestKind
 from ..wire.messages_api import JSON
 from ..wire.sse import EventTooLong
 from .question import Question

@@ -12,8 +12,8 @@ from ..errors import Kind, ProxyError, UpstreamError
 from ..provider.admission import Priority
 from ..settings import Settings
 from ..translate.message import MessageFold
+from ..translate.request_kind import RequestKind
 from ..translate.safeguards import wants_verdicts
-from ..translate.special import RequestKind
 from ..translate.tiers import resolve_model
 from ..wire.messages_api import JSON
 from .answers import EventStream, Output, WholeMessage, send_error

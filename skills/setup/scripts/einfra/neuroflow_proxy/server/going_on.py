@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..translate.form import asked_again
+from ..translate.request_kind import RequestKind
 from ..translate.second_try import second_try
-from ..translate.special import RequestKind
 from ..wire.messages_api import JSON
 from .asking import Asking, Write
 

@@ -13,8 +13,8 @@ from ..models.providers import adapted
 from ..provider.memory import ProviderMemory
 from ..settings import Settings
 from ..translate.request import ChatRequest, to_chat_request
+from ..translate.request_kind import RequestKind
 from ..translate.response import ResponseContext
-from ..translate.special import RequestKind
 from ..wire.codec import dumps
 from ..wire.messages_api import JSON
 from .pdf import read_pdf

@@ -7,9 +7,9 @@ import time
 
 from ..settings import Settings
 from ..translate.message import MessageFold
+from ..translate.request_kind import search_query
 from ..translate.search_answer import Searched, search_events
 from ..translate.sequencer import ServerCall
-from ..translate.special import search_query
 from ..translate.tools import SearchTool, read_search_tool
 from ..websearch.failure import SearchFailed
 from ..websearch.results import Domains

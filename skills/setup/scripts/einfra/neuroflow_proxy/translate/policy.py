@@ -12,7 +12,7 @@ from typing import Any
 from ..models.learned import Learned
 from ..models.profiles import Profile
 from ..wire.codec import dumps_text
-from .special import RequestKind
+from .request_kind import RequestKind
 from .tools import Tools
 
 DIRECTIVE = """\

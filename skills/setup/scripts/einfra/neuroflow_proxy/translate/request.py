@@ -17,8 +17,8 @@ from .fields import a_string, an_object, encodable, encodable_dumps, note
 from .history import History
 from .messages import Manner
 from .policy import directive_for, words_for_refused
+from .request_kind import RequestKind, request_kind
 from .sampling import max_tokens_for, response_format_fields, sampling_fields, stop_fields
-from .special import RequestKind, request_kind
 from .system import system_texts
 from .texts import joined
 from .thinking import plan_thinking

@@ -15,7 +15,7 @@ from .fields import (
     refuse_depth,
     strings,
 )
-from .special import output_format
+from .request_kind import output_format
 from .thinking import SMALL_LIMIT, ThinkingPlan
 from .tool_schema import acceptable, is_strict
 

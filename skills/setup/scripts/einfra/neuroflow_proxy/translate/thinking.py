@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ..models.profiles import EFFORTS, Profile
 from .fields import a_string, optional_integer, optional_object
-from .special import RequestKind
+from .request_kind import RequestKind
 
 SMALL_LIMIT = 1_024
 """An answer of at most so many tokens leaves no room for reasoning before it."""
