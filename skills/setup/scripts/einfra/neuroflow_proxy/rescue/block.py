@@ -56,6 +56,12 @@ class Block:
         text, start = self.whole()
         return text[start : start + self.consumed]
 
+    @property
+    def everything(self) -> str:
+        """All of the block's text, read or not."""
+        text, start = self.whole()
+        return "".join([text[start:], *self._waiting])
+
     def whole(self) -> tuple[str, int]:
         """A text, and where in it the block begins."""
         if not self._pieces:

@@ -2,7 +2,7 @@
 
 import re
 
-from ..wire.codec import dumps_text
+from ..wire.codec import InvalidJSON, dumps_text, loads
 from .json_calls import Item, json_calls, object_text, python_calls
 from .lenient_json import Missing, Unreadable, read_object
 from .source import CutOff, Refuted, Source, Steps
@@ -30,6 +30,7 @@ GEMMA = {"<|tool_call>": '<|"|>', "<start_function_call>": "<escape>"}
 
 _MISTRAL_NAME_END = re.compile(r"[^\w.:-]")
 _MISTRAL_ID_END = re.compile(r"\[ARGS\]")
+_QUOTE = re.compile('"')
 _MESSAGE = re.compile(r"<\|message\|>")
 _HARMONY_TYPE = re.compile(r"\s*(?:<\|constrain\|>)?[\w.-]*\s*")
 _RECIPIENT_END = re.compile(r"[\s<]")
@@ -69,6 +70,16 @@ def sections(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     try:
         if (yield from source.peek()) == "<":
             return [tools.call_with_text(name, "", grammar)]
+        if (yield from source.peek()) == '"':  # encoded twice (Kimi-K2 #26)
+            source.position += 1
+            said = ""
+            while True:
+                before, quote = yield from source.until(_QUOTE, 1, wake='"')
+                said += before
+                if (len(said) - len(said.rstrip("\\"))) % 2 == 0:
+                    break
+                said += quote
+            return [tools.call_with_text(name, _decoded(said), grammar)]
         text, missing = yield from object_text(source)
         if is_fenced and missing is Missing.NOTHING:
             yield from source.space()
@@ -77,6 +88,13 @@ def sections(source: Source, tools: Toolbox) -> Steps[list[Item]]:
             text = text.rstrip().removesuffix("```")  # read as well, in search of the bracket
         return [tools.call_with_text(name, text, grammar, missing=missing)]
     except Unreadable as error:
+        raise Refuted from error
+
+
+def _decoded(text: str) -> str:
+    try:
+        return str(loads(f'"{text}"'))
+    except InvalidJSON as error:
         raise Refuted from error
 
 

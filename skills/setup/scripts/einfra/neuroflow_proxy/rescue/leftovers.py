@@ -3,9 +3,13 @@
 Elsewhere the same marks are text; an answer about chat templates is full of them.
 """
 
+import re
+from typing import Any
+
 from .control_tokens import GAPS
-from .markup import CLOSES_A_CALL
+from .markup import CLOSES_A_CALL, WRAPPERS
 from .source import Source, Steps
+from .spans import Span
 from .tags import peek_tag, take
 
 _MARKS = (
@@ -19,6 +23,19 @@ _MARKS = (
 _HARMONY_ROLES = tuple(f"{word}<|channel|>" for word in ("commentary", "analysis", "final", "assistant"))
 
 
+_OPENING = re.compile(
+    r"(?:\s|<\|tool_calls?_section_begin\|>|<\|tool_call_begin\|>|\[TOOL_CALLS\]"
+    rf"|<[｜|]tool[{GAPS}]calls?[{GAPS}]begin[｜|]>"
+    rf"|<(?:[｜‖|]{{1,2}}\s?DSML\s?[｜‖|]{{1,2}}\s?|minimax:|seed:)?(?:{'|'.join(sorted(WRAPPERS))})(?:>|\Z))+"
+)
+_STRAY = (">", "}", "]")  # the end of what a parser did not take whole: only with a mark behind it
+
+
+def is_opening(text: str) -> bool:
+    """Whether nothing stands here but what opens a call: a parser's residue, where a native call follows."""
+    return _OPENING.fullmatch(text) is not None
+
+
 def leftovers(source: Source) -> Steps[str]:
     """Take the frame's marks and the white space between them; returns white space that belongs to what follows."""
     while True:
@@ -30,4 +47,26 @@ def leftovers(source: Source) -> Steps[str]:
             source.unread("<|channel|>")
             return ""
         elif not (yield from source.accept(*_MARKS)):
-            return gap if (yield from source.peek()) else ""
+            stray = yield from source.accept(*_STRAY)
+            if not stray:
+                return gap if (yield from source.peek()) else ""
+            space = yield from source.space()
+            tag = yield from peek_tag(source)
+            is_frame = tag is not None and tag.closes and tag.name in CLOSES_A_CALL
+            mark = "" if is_frame else (yield from source.accept(*_MARKS))
+            if not (is_frame or mark):
+                source.unread(stray + space)
+                return gap
+
+
+def unless_quoted(source: Source, grammar: Steps[Any], ends: tuple[str, ...]) -> Steps[tuple[Any, str] | None]:
+    """Take what stands behind the beginning of a quotation, and the frame behind that: what was found, and the white
+    space that belongs to what follows. None where one of `ends` stands behind it: somebody is quoted.
+    """
+    items = yield from grammar
+    if any(isinstance(item, Span) for item in items):
+        return items, ""
+    gap = yield from leftovers(source)
+    if (yield from source.accept(*ends)):
+        return None
+    return items, gap

@@ -9,13 +9,25 @@ wrappers are dropped after a call. So a wrapper may be missing, may be the wrong
 """
 
 import re
+from collections.abc import Collection
 
 from ..wire.codec import InvalidJSON, loads
 from .json_calls import Item, json_calls, object_text, python_arguments
 from .lenient_json import Unreadable, read_object
 from .schema import Value, required
-from .source import CutOff, Refuted, Source, Steps
-from .tags import LONGEST_CLOSING, MINIMAX_MARK, Tag, closing, peek_tag, take
+from .source import CutOff, Refuted, Source, Steps, Unfinished
+from .tags import (
+    INNER_CALL,
+    INNER_GLM_CALL,
+    LONGEST_CLOSING,
+    MINIMAX_MARK,
+    Nesting,
+    Tag,
+    closing,
+    misspelt_closing,
+    peek_tag,
+    take,
+)
 from .toolbox import Toolbox
 
 WRAPPERS = frozenset(
@@ -31,6 +43,8 @@ _NAMES = frozenset(("name", "tool_name"))
 # A parameter of <function=…> whose end was left out: the next one begins a line, or function and wrapper end.
 _LEFT_OUT = r"\n?(?=</function>\s{0,8}</(?:seed:)?tool_call>)|\n(?=<parameter=[^<>\n]{1,64}>\n)"
 _NAME_END = re.compile(r"[\n<({]")
+_KEY_END = re.compile(r"[\n<]")
+_LONGEST_KEY = 64
 _GLM_KEY_END = re.compile(r"</arg_key>")
 _GLM_VALUE_END = re.compile(r"</arg_value>")
 _GLM_NEXT = ("<arg_key>", "</tool_call>", "<tool_call>")
@@ -119,7 +133,7 @@ def _entry(source: Source, tools: Toolbox, tag: Tag, dialect: str) -> Steps[list
             raise Refuted
         elif inner.name in _PARAMETERS:
             parameter = inner.value or inner.attribute("name", "key")
-            arguments[parameter] = yield from _value(source, tools, name, parameter, inner)
+            arguments[parameter] = yield from _value(source, tools, name, parameter, inner, given=arguments)
         elif name is None and inner.name in _NAMES:
             name = tools.names.find((yield from _value(source, tools, None, "", inner)))
             if name is None:
@@ -151,28 +165,46 @@ def _object(source: Source) -> Steps[dict[str, Value]]:
         raise Refuted from error
 
 
-def _value(source: Source, tools: Toolbox, name: str | None, parameter: str, tag: Tag) -> Steps[Value]:
-    """A parameter's value. Its closing tag counts only where the call goes on or ends behind it, so that a value may
-    hold such a tag itself, as a file about tool calls does."""
+def _value(
+    source: Source, tools: Toolbox, name: str | None, parameter: str, tag: Tag, *, given: Collection[str] = ()
+) -> Steps[Value]:
+    """A parameter's value. Its closing tag counts only where the call goes on or ends behind it, and not inside of a
+    call that the value holds, as a file about tool calls does."""
+    given = {*given}
     take(source, tag)
     if tag.is_empty:
         return tools.from_text(name, parameter, tag.attribute("value"))
     names = _PARAMETERS if tag.name in _PARAMETERS else (tag.name,)
-    end = closing(*names)
+    end = misspelt_closing(*names, parameter) if parameter and tag.name in _PARAMETERS else closing(*names)
     if tag.value:
         end = re.compile(f"{end.pattern}|{_LEFT_OUT}")
     parts: list[str] = []
+    nesting = Nesting(INNER_CALL)
     while True:
-        before, mark = yield from source.until(end, LONGEST_CLOSING, wake=">")
+        try:
+            before, mark = yield from source.until(end, LONGEST_CLOSING, wake=">")
+        except CutOff as cut_off:
+            raise Unfinished from cut_off
+        is_inside = nesting.add(before) > 0
         gap = yield from source.space()
         following = yield from peek_tag(source)
         if following is None and source.has_ended and not (yield from source.peek()):
-            raise CutOff
+            raise Unfinished
         parts.append(before)
-        if following is not None and _belongs(following, tools, name):
+        is_left_out = not mark.strip()
+        is_own = mark.strip() in (f"</{parameter}>", f"</{parameter} >")  # closed by its name, if not opened by it
+        if is_own and re.search(rf"<{re.escape(parameter)}[\s>/]", "".join(parts)):
+            following = None
+        others = given | {parameter} if is_left_out else None
+        if following is not None and not is_inside and _belongs(following, tools, name, others):
             break
-        parts += (mark, gap)
-    text = "".join(parts)
+        taken = mark + gap
+        if not taken:  # where an end was left out nothing stands; go on behind the tag that showed it
+            taken = source.text[source.position]
+            source.position += 1
+        nesting.add(taken)
+        parts.append(taken)
+    text = "".join(_without_stray_ends(parts, names))
     if MINIMAX_MARK in text:
         raise Refuted  # nested elements: what they stand for is not known
     if tag.value or (text.startswith("\n") and text.endswith("\n") and not tag.attribute("string")):
@@ -180,8 +212,23 @@ def _value(source: Source, tools: Toolbox, name: str | None, parameter: str, tag
     return _typed(text, tools, name, parameter, tag)
 
 
-def _belongs(tag: Tag, tools: Toolbox, name: str | None) -> bool:
-    """Whether the tag can stand behind a parameter."""
+def _without_stray_ends(parts: list[str], names: Collection[str]) -> list[str]:
+    """Closing tags that stand one behind the other are one end, unless the value opened one of them itself."""
+    end = len(parts)
+    while end > 2 and not parts[end - 1]:
+        end -= 2
+    kept = parts[:end]
+    if end < len(parts) and re.search(rf"<(?:{'|'.join(map(re.escape, names))})[\s=>]", "".join(kept)):
+        return parts
+    return kept
+
+
+def _belongs(tag: Tag, tools: Toolbox, name: str | None, given: Collection[str] | None) -> bool:
+    """Whether the tag can stand behind a parameter. `given`, where the end of that was left out: the parameters that
+    the call has; then only another one that the tool takes shows that its value is over."""
+    if given is not None and tag.name in _PARAMETERS and not tag.closes:
+        key = tag.value or tag.attribute("name", "key")
+        return key not in given and tools.has_parameter(name, key)
     if tag.name in _ENTRIES or tag.name in WRAPPERS or tag.name in _CONTAINERS:
         return True
     if tag.closes:
@@ -205,7 +252,7 @@ def _typed(text: str, tools: Toolbox, name: str | None, parameter: str, tag: Tag
 
 def _named(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     """GLM's form: the name, then <arg_key> and <arg_value> in turn; also a name with JSON or Python arguments."""
-    name = yield from _declared_name(source, tools)
+    name, slipped = yield from _declared_name(source, tools)
     yield from source.space()
     at = yield from source.peek()
     try:
@@ -214,9 +261,15 @@ def _named(source: Source, tools: Toolbox) -> Steps[list[Item]]:
         if at == "{":
             text, missing = yield from object_text(source)
             return [tools.call_with_text(name, text, "hermes", missing=missing)]
+        if (yield from source.accept("</arg_value>")) and required(tools.schema(name)):
+            raise Refuted
         arguments: dict[str, Value] = {}
-        while (yield from _glm_key(source, is_first=not arguments)):
-            key, _ = yield from source.until(_GLM_KEY_END, 10, wake=">", limit=200)
+        while slipped or (yield from _glm_key(source, tools, name, is_first=not arguments)):
+            key, slipped = slipped, ""
+            if key:
+                yield from source.expect("</arg_key>")
+            else:
+                key, _ = yield from source.until(_GLM_KEY_END, 10, wake=">", limit=200)
             yield from source.space()
             yield from source.expect("<arg_value>")
             key = key.strip()
@@ -226,26 +279,36 @@ def _named(source: Source, tools: Toolbox) -> Steps[list[Item]]:
         raise Refuted from error
 
 
-def _declared_name(source: Source, tools: Toolbox) -> Steps[str]:
-    """A name that the text begins with; refuted as soon as no declared name begins so."""
+def _declared_name(source: Source, tools: Toolbox) -> Steps[tuple[str, str]]:
+    """A name that the text begins with, and the key that slipped into it; refuted as soon as no declared name begins
+    so. GLM at times leaves out the <arg_key> that would part them (vllm #47190)."""
     said = ""
+    longest = tools.names.longest + _LONGEST_KEY
     while True:
-        last = min(len(source.text), source.position + tools.names.longest + 1)
+        last = min(len(source.text), source.position + longest + 1)
         found = _NAME_END.search(source.text, source.position, last)
         end = found.start() if found else last
         said += source.text[source.position : end]
         source.position = end
-        if len(said) > tools.names.longest or not tools.names.may_become(said):
+        slips = tools.split_name(said) if len(said) > 1 else ("", said)
+        if len(said) > longest or not (tools.names.may_become(said) or slips[0]):
             raise Refuted
         if found:
             name = tools.names.find(said)
-            if name is None:
-                raise Refuted
-            return name
+            if name is not None and found.group() == "\n":
+                yield from source.space()
+                if not (yield from source.peek()).isalpha():
+                    return name, ""
+                return name, (yield from source.word(_KEY_END, _LONGEST_KEY)).strip()
+            if name is not None:
+                return name, ""
+            if slips[0] and found.group() == "<" and tools.lists(slips[0], slips[1]):
+                return slips
+            raise Refuted
         yield from source.more()
 
 
-def _glm_key(source: Source, *, is_first: bool) -> Steps[bool]:
+def _glm_key(source: Source, tools: Toolbox, name: str, *, is_first: bool) -> Steps[bool]:
     """Take what opens the next pair; False if the call is over: closed, or ended with its last pair complete."""
     gap = yield from source.space()
     opened = yield from source.accept(*_GLM_NEXT)
@@ -253,6 +316,12 @@ def _glm_key(source: Source, *, is_first: bool) -> Steps[bool]:
         return True
     if opened == "</tool_call>":
         return False
+    if opened and is_first:  # <tool_call> in the place of the first <arg_key> (sigit #95)
+        key = yield from source.word(_KEY_END, _LONGEST_KEY)
+        source.unread(key)
+        if tools.lists(name, key.strip()):
+            return True
+        raise Refuted
     if is_first or (source.has_ended and source.was_cut):
         raise CutOff if source.has_ended else Refuted
     source.unread(opened or gap)
@@ -261,12 +330,18 @@ def _glm_key(source: Source, *, is_first: bool) -> Steps[bool]:
 
 def _glm_value(source: Source) -> Steps[str]:
     parts: list[str] = []
+    nesting = Nesting(INNER_GLM_CALL)
     while True:
-        before, mark = yield from source.until(_GLM_VALUE_END, 12, wake=">")
+        try:
+            before, mark = yield from source.until(_GLM_VALUE_END, 12, wake=">")
+        except CutOff as cut_off:
+            raise Unfinished from cut_off
+        is_inside = nesting.add(before) > 0
         gap = yield from source.space()
         following = yield from source.accept(*_GLM_NEXT)
         parts.append(before)
-        if following or (source.has_ended and not (yield from source.peek())):
-            source.unread(following)
+        source.unread(following)
+        if not is_inside and (following or (source.has_ended and not (yield from source.peek()))):
             return "".join(parts)
+        nesting.add(mark + gap)
         parts += (mark, gap)

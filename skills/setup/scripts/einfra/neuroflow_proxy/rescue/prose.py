@@ -11,6 +11,9 @@ _LANGUAGE = re.compile(r"[A-Za-z][\w+#-]*[ \t]*")
 _LONGEST_LANGUAGE = 40
 _MANY_PIECES = 4096
 _TAIL = 16
+_QUOTATIONS = {'"': ('"',), "'": ("'",), "“": ("”", "“"), "„": ("“", "”"), "‘": ("’",), "«": ("»",), "(": (")",)}
+# No other elements: a model also wraps its calls in tags of its own invention.
+_ELEMENT = re.compile(r"<(code|pre|samp|kbd|example|quote|blockquote)>\s*\Z")
 
 
 class Prose:
@@ -35,9 +38,9 @@ class Prose:
 
     @property
     def is_code(self) -> bool:
-        """Inside a code block, a code span, or a quoted line."""
+        """Inside a code block, a code span, a quoted line, or a table."""
         self._read()
-        is_quoting = self._line is not None and self._line.lstrip().startswith(">")
+        is_quoting = self._line is not None and self._line.lstrip().startswith((">", "|"))
         return bool(self._fences or self._inline or self._is_quoted or is_quoting)
 
     @property
@@ -50,6 +53,17 @@ class Prose:
         """Nothing but white space stands before, on this line."""
         self._read()
         return not self._tail.rpartition("\n")[2].strip()
+
+    @property
+    def quotation_ends(self) -> tuple[str, ...]:
+        """What ends the quotation that begins right here; nothing if none does."""
+        tail = self.tail
+        if tail[-1:] in _QUOTATIONS:
+            return _QUOTATIONS[tail[-1]]
+        element = _ELEMENT.search(tail)
+        if element is not None:
+            return (f"</{element[1]}",)
+        return ("-->",) if tail.rstrip().endswith("<!--") else ()
 
     @property
     def tail(self) -> str:
@@ -75,7 +89,7 @@ class Prose:
             elif self._line is not None:
                 self._line += run
                 if not _BEFORE_FENCE.fullmatch(self._line):
-                    self._is_quoted = self._line.lstrip().startswith(">")
+                    self._is_quoted = self._line.lstrip().startswith((">", "|"))
                     self._line = None
 
     def _look_behind_closing(self, run: str) -> None:

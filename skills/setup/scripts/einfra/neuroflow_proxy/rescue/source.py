@@ -25,6 +25,10 @@ class CutOff(Refuted):
     """The text ended before the grammar did."""
 
 
+class Unfinished(CutOff):
+    """It ended inside of a value, where anything may stand: also what looks like another call."""
+
+
 class Source:
     """A cursor over `text` from `start` on, to which more may be added.
 

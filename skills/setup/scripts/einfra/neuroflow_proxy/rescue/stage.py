@@ -21,10 +21,10 @@ from ..fragments import Failure, Finish, Fragment, Piece, Reasoning, Text, ToolC
 from . import control_tokens, marks, thoughts
 from .block import Block, Then
 from .harvest import Channel, Harvest
-from .leftovers import leftovers
+from .leftovers import is_opening, leftovers, unless_quoted
 from .prose import Prose
 from .schema import Value
-from .source import Refuted, Source, Steps
+from .source import CutOff, Refuted, Source, Steps, Unfinished
 from .spans import BY_OPENING, CLOSINGS, ORPHANS, Span
 from .toolbox import Call, Toolbox
 
@@ -71,6 +71,7 @@ class Rescue:
         self._refuted = 0
         self._gap = ""  # white space behind a rescued call, dropped if nothing follows it
         self._skips_line_ends = False
+        self._is_behind_call = False  # the last thing was a native call: its parser may have left marks behind it
 
         self._native = StringIO()  # reasoning from a field of its own, before any visible text
         self._has_native_reasoning = False
@@ -90,6 +91,7 @@ class Rescue:
         """Take fragments; return those that can be passed on now."""
         if self._is_idle and len(fragments) == 1 and isinstance(fragments[0], ToolCall):
             self._harvest.add_native(fragments[0])
+            self._is_behind_call, self._flows = bool(self._tools), False
             return [*fragments]
         if self._flows and {*map(type, fragments)} == {self._home}:
             text = "".join([fragment.text for fragment in fragments])  # type: ignore[union-attr]
@@ -143,7 +145,10 @@ class Rescue:
     def _pass(self, fragment: Fragment) -> None:
         """Anything that is no text goes through in its place; calls and ends settle what is held before them."""
         if isinstance(fragment, ToolCall):
+            if self._block is not None and is_opening(self._block.everything):
+                self._block = None
             self._settle(was_cut=False)
+            self._is_behind_call = bool(self._tools)
             self._is_undecided = False
             self._harvest.add_native(fragment)
         elif isinstance(fragment, (Finish, Failure)):
@@ -167,7 +172,11 @@ class Rescue:
         if field is Reasoning and not self._has_said[Text]:
             self._native.write(text)
         self._research += _RESEARCH_FACTOR * len(text)
-        if self._block is not None:
+        if self._is_behind_call:
+            self._is_behind_call = False
+            self._open(text, 0, 0, leftovers, self._on_residue)
+            self._work(text, 0)
+        elif self._block is not None:
             if self._block.add(text):
                 self._work("", 0)
         elif self._held:
@@ -214,12 +223,14 @@ class Rescue:
                 self._block = None
                 text, start = block.source.text, block.source.position
                 block.then(stop.value, block)
-            except Refuted:
+            except Refuted as refuted:
                 self._block = None
                 self._refuted += 1
                 text, start = block.whole()
                 again = start + block.opening
-                if self._research < block.consumed:
+                if isinstance(refuted, Unfinished) or (isinstance(refuted, CutOff) and block.source.was_cut):
+                    again = len(text)  # what stands in a call that was not finished is that call's, and no other call
+                elif self._research < block.consumed:
                     again = max(again, start + block.consumed)
                 self._research -= block.consumed
                 self._say(text[start:again])
@@ -291,7 +302,17 @@ class Rescue:
         if mark in CLOSINGS:
             return False
         grammar = marks.GRAMMARS[mark]
-        self._open(text, start, len(mark), lambda source: grammar(source, self._tools), self._on_items)
+        ends = prose.quotation_ends
+        if not ends:
+            self._open(text, start, len(mark), lambda source: grammar(source, self._tools), self._on_items)
+            return True
+        self._open(
+            text,
+            start,
+            len(mark),
+            lambda source: unless_quoted(source, grammar(source, self._tools), ends),
+            self._on_maybe_quoted,
+        )
         return True
 
     def _meets_opening(self, span: Span, text: str, start: int) -> bool:
@@ -335,7 +356,21 @@ class Rescue:
 
     # What was found
 
-    def _on_items(self, items: list[Call | Span | str], block: Block) -> None:
+    def _on_items(self, items: Sequence[Call | Span | str], block: Block) -> None:
+        if not self._takes_all(items):
+            return
+        if self._harvest.may_be_draft:
+            self._harvest.keep(block.read)
+        self._open(block.source.text, block.source.position, 0, leftovers, self._on_leftovers)
+
+    def _on_maybe_quoted(self, found: tuple[Sequence[Call | Span | str], str] | None, block: Block) -> None:
+        if found is None:
+            self._say(block.read)
+        elif self._takes_all(found[0]):
+            self._on_leftovers(found[1], block)
+
+    def _takes_all(self, items: Sequence[Call | Span | str]) -> bool:
+        """Take what was found; False where a span begins, in which all that follows stands."""
         for item in items:
             if isinstance(item, Call):
                 if self._span is not None and self._span.is_framed:
@@ -344,17 +379,18 @@ class Rescue:
                 self._gap = ""
             elif isinstance(item, Span):
                 self._begin_span(item)
-                return
+                return False
             else:
                 self._say(item)
-        if self._harvest.may_be_draft:
-            self._harvest.keep(block.read)
-        self._open(block.source.text, block.source.position, 0, leftovers, self._on_leftovers)
+        return True
 
     def _on_leftovers(self, gap: str, block: Block) -> None:
         self._gap = gap
         if self._harvest.may_be_draft:
             self._harvest.keep(block.read.removesuffix(gap))
+
+    def _on_residue(self, gap: str, block: Block) -> None:
+        self._gap = gap
 
     def _on_echo(self, items: list[str], block: Block) -> None:
         self._has_thought = True

@@ -75,7 +75,44 @@ def closing(*names: str) -> re.Pattern[str]:
     )
 
 
+@lru_cache(maxsize=64)
+def misspelt_closing(*names: str) -> re.Pattern[str]:
+    """Like `closing`, and what models write in its place: `</parameter/>`, `</parameter1>`, `</parameter_function>`, or
+    half of it in front of the next closing tag (sglang #27336)."""
+    either = "|".join(map(re.escape, names))
+    return re.compile(
+        rf"{closing(*names).pattern}|</\s?{_PREFIX}(?:{either})(?:(?!s\s?>)[\w/]{{1,16}}>|(?=\s{{0,8}}</))"
+    )
+
+
 LONGEST_CLOSING = 128
+# The beginning of a call and its end, as they stand in a value: a file about tool calls has whole ones.
+INNER_CALL = re.compile(
+    rf"(?P<opens><\s?{_PREFIX}(?:function\s?=|(?:function|invoke)\s+name\s?=)[^<>\n]{{1,200}}>\s{{0,40}}"
+    rf"(?=<\s?{_PREFIX}param))|</\s?{_PREFIX}(?:function|invoke)\s?>"
+)
+INNER_GLM_CALL = re.compile(r"(?P<opens><tool_call>\s{0,8}[\w.:-]{1,100}\s{0,8}(?=<arg_key>))|</tool_call>")
+
+
+class Nesting:
+    """How many calls that began inside of a value are still open there."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern = pattern
+        self._tail = ""
+        self._depth = 0
+
+    def add(self, text: str) -> int:
+        """Go on with the value; returns how many are open at its end."""
+        seen = len(self._tail)
+        text = self._tail + text
+        for found in self._pattern.finditer(text):
+            if found["opens"]:
+                self._depth += found.end() >= seen  # what must follow it is not in the match
+            elif found.end() > seen:
+                self._depth = max(0, self._depth - 1)
+        self._tail = text[-LONGEST_CLOSING * 2 :]
+        return self._depth
 
 
 def _may_become_tag(rest: str) -> bool:

@@ -27,6 +27,15 @@ class Toolbox:
     def __bool__(self) -> bool:
         return bool(self._schemas)
 
+    def lists(self, name: str, parameter: str) -> bool:
+        """Whether the tool's schema names the parameter."""
+        return parameter in properties(self.schema(name))
+
+    def split_name(self, said: str) -> tuple[str, str]:
+        """The longest declared name that the text begins with, and what stands behind it; nothing if none does."""
+        name = max((name for name in self._schemas if said.startswith(name)), key=len, default="")
+        return name, said[len(name) :].strip()
+
     def schema(self, name: str | None) -> Value:
         return self._schemas.get(name) if name is not None else None
 
