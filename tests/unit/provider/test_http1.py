@@ -106,3 +106,37 @@ def test_what_is_no_single_response_is_refused(parser: type, response: bytes) ->
     pieces = [response[start : start + 1000] for start in range(0, len(response), 1000)]
     with pytest.raises(MalformedResponse):
         list(map(reading.feed, [*pieces, b"more"]))
+
+
+TWO_LENGTHS = CHUNKED.replace(b"Transfer-Encoding", b"Content-Length: 5\r\nTransfer-Encoding")
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize(
+    "response",
+    [
+        TWO_LENGTHS,
+        CHUNKED.replace(b"chunked\r\n", b"chunked\r\nContent-Length: 5\r\n"),
+        CHUNKED.replace(b"\r\n5\r\n", b"\r\n5  \r\n").replace(b"\r\n7\r\n", b"\r\n7 \r\n"),
+        CHUNKED.replace(b"\r\n0\r\n", b"\r\n0\r\nContent-Length: 3\r\n"),
+    ],
+    ids=["two lengths", "two lengths, the other first", "padded chunk sizes", "a length in the trailers"],
+)
+def test_what_real_servers_send_is_read(parser: type, response: bytes) -> None:
+    assert read(parser, response).body == b"hello, world"
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_lines_may_end_in_lf(parser: type) -> None:
+    assert read(parser, SIZED.replace(b"\r\n", b"\n")).body == b"hello"
+
+
+def test_after_an_answer_with_two_lengths_the_connection_is_not_trusted() -> None:
+    assert read(PARSERS[-1], TWO_LENGTHS).may_be_reused is False
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_trailers_are_no_headers(parser: type) -> None:
+    heard = read(parser, CHUNKED.replace(b"\r\n0\r\n", b"\r\n0\r\nContent-Encoding: gzip\r\n"))
+    assert b"content-encoding" not in heard.headers
+    assert heard.body == b"hello, world"

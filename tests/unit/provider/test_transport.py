@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,6 +126,20 @@ def test_a_connection_that_has_rested_too_long_is_not_used_again(monkeypatch: py
     async def test() -> None:
         async with before(hello) as (server, url, direct):
             await ask(direct, url)
+            await ask(direct, url)
+            assert server.connections == 2
+
+    run(test)
+
+
+def test_a_connection_that_rested_while_the_machine_slept_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop's clock stands still meanwhile."""
+
+    async def test() -> None:
+        async with before(hello) as (server, url, direct):
+            await ask(direct, url)
+            woken_at = time.time() + 3600
+            monkeypatch.setattr(transport.time, "time", lambda: woken_at)
             await ask(direct, url)
             assert server.connections == 2
 
@@ -254,3 +269,63 @@ def test_what_is_no_address_of_a_web_server_is_told(url: str) -> None:
 def test_a_key_cannot_bring_headers_of_its_own() -> None:
     with pytest.raises(Unsendable):
         request_to("GET", "http://a/", {"Authorization": "Bearer k\r\nX-Other: y"})
+
+
+def test_a_path_that_leads_nowhere_any_more_is_noticed_by_the_system() -> None:
+    """A request on it would else be waited for as long as a provider may be silent, with pings."""
+
+    async def test() -> None:
+        listening = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        connected = await connected_socket("127.0.0.1", listening.sockets[0].getsockname()[1])
+        with connected:
+            assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                assert 0 < connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 60_000
+        listening.close()
+
+    run(test)
+
+
+def test_where_one_kept_connection_is_of_no_more_use_the_others_cost_no_attempt() -> None:
+    forgotten = False
+
+    async def test() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if forgotten and writer in old:
+                writer.close()
+                return
+            old.append(writer)
+            writer.write(HEAD + b"hello")
+
+        nonlocal forgotten
+        old: list[asyncio.StreamWriter] = []
+        async with before(answer) as (server, url, direct):
+            await asyncio.gather(*(ask(direct, url) for _ in range(4)))
+            assert server.connections == 4
+            forgotten = True
+            with pytest.raises(BrokenOff):
+                await ask(direct, url)
+            assert await ask(direct, url) == b"hello"
+
+    run(test)
+
+
+def test_a_connection_on_which_the_answer_came_before_the_whole_request_was_sent_is_not_used_again() -> None:
+    async def test() -> None:
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(HEAD + b"hello")
+            if b"Content-Length: 0\r\n" not in head:
+                await done.wait()  # and does not read the rest
+            writer.close()
+
+        done = asyncio.Event()
+        listening = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        async with contextlib.aclosing(DirectTransport()) as direct:
+            assert await ask(direct, url, bytes(32 * 1024 * 1024)) == b"hello"
+            assert await ask(direct, url, read_s=2.0) == b"hello"
+        done.set()
+        listening.close()
+
+    run(test)

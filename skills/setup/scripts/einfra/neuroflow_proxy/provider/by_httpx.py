@@ -5,12 +5,13 @@ Imported when it is needed: httpx takes as long as a third of all that is loaded
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
 from .certificates import tls_context
 from .http1 import Headers
-from .network import BrokenOff, NoConnection, Request, Silence, Unsendable, UnusableProxy
+from .network import SOCKET_OPTIONS, BrokenOff, NoConnection, Request, Silence, Unsendable, UnusableProxy
 
 WRITE_TIMEOUT_S = 120.0
 
@@ -37,13 +38,20 @@ class ProxiedTransport:
                 request.url,
                 headers=request.headers,
                 content=body or None,
-                extensions={"timeout": timeout.as_dict()},
+                extensions={"timeout": timeout.as_dict(), "trace": _with_options},
             )
             response = await self._http.send(made, stream=True)
         return response.status_code, response.headers.raw, ProxiedBody(response)
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+
+async def _with_options(event: str, told: dict[str, Any]) -> None:
+    """Sets them where httpx does not: what it is told of socket options it forgets on the way through a proxy."""
+    if event == "connection.connect_tcp.complete":
+        for option in SOCKET_OPTIONS:
+            told["return_value"].get_extra_info("socket").setsockopt(*option)
 
 
 def _proxy(url: str) -> httpx.Proxy:

@@ -14,6 +14,14 @@ except ImportError:
 
 Headers = list[tuple[bytes, bytes]]
 
+# What real servers send and other clients take: both lengths (RFC 9112, 6.3: chunked counts), chunk sizes that are
+# padded, lines that end in LF. Whom an answer is for is never in question here, so none can be smuggled.
+_LENIENT = {
+    "lenient_chunked_length": True,
+    "lenient_optional_cr_before_lf": True,
+    "lenient_spaces_after_chunk_size": True,
+}
+
 # Far beyond any real server's; without a bound a hostile one could fill the memory with headers.
 MAX_HEAD_BYTES = 256 * 1024
 
@@ -53,10 +61,12 @@ class HttptoolsParser:
         self._status = 0
         self._headers: Headers = []
         self._head_bytes = 0
-        self._has_length = False
+        self._lengths: set[bytes] = set()
         self._has_ended = False
         self.on_body: Callable[[bytes], None] = listener.on_body
         self._parser: Any = httptools.HttpResponseParser(self)
+        if hasattr(self._parser, "set_dangerous_leniencies"):  # from httptools 0.6.3 on
+            self._parser.set_dangerous_leniencies(**_LENIENT)
 
     def feed(self, data: bytes) -> None:
         try:
@@ -68,7 +78,7 @@ class HttptoolsParser:
     def feed_eof(self) -> None:
         if self._has_ended:
             return
-        if self._status < 200 or self._has_length:
+        if self._status < 200 or self._lengths:
             raise MalformedResponse(cut_off(self._status))
         self._has_ended = True
         self._listener.on_end(False)
@@ -78,14 +88,16 @@ class HttptoolsParser:
             raise MalformedResponse("more than one response")
         self._headers = []
         self._head_bytes = 0
-        self._has_length = False
+        self._lengths.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MAX_HEAD_BYTES:
             raise MalformedResponse("the headers do not end")
+        if self._status >= 200:  # a trailer, which says nothing of the body that was read
+            return
         if name.lower() in (b"content-length", b"transfer-encoding"):
-            self._has_length = True
+            self._lengths.add(name.lower())
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -96,7 +108,7 @@ class HttptoolsParser:
     def on_message_complete(self) -> None:
         if self._status >= 200:
             self._has_ended = True
-            self._listener.on_end(self._parser.should_keep_alive())
+            self._listener.on_end(self._parser.should_keep_alive() and len(self._lengths) < 2)
 
 
 def cut_off(status: int) -> str:

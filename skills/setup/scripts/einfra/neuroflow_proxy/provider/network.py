@@ -1,5 +1,6 @@
 """What can go wrong between two machines, whoever tells it, and what a request and an answer are to the network."""
 
+import socket
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, quote, urlsplit
@@ -75,6 +76,23 @@ class Transport(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+
+
+# Whoever changes networks, wakes up, or sits behind a router that forgets, is not told that a connection leads nowhere.
+# Bytes that nobody acknowledges for a minute are lost, and so is who does not even answer the system's own question.
+_PROBED_AFTER_S, _PROBED_EACH_S, _PROBES, _LOST_AFTER_S = 30, 10, 4, 60
+_OPTIONS = {
+    "TCP_KEEPIDLE": _PROBED_AFTER_S,
+    "TCP_KEEPALIVE": _PROBED_AFTER_S,  # macOS's name for it
+    "TCP_KEEPINTVL": _PROBED_EACH_S,
+    "TCP_KEEPCNT": _PROBES,
+    "TCP_USER_TIMEOUT": 1000 * _LOST_AFTER_S,  # Linux
+}
+SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *[(socket.IPPROTO_TCP, getattr(socket, name), to) for name, to in _OPTIONS.items() if hasattr(socket, name)],
+]
 
 
 def request_to(method: str, url: str, headers: dict[str, str]) -> Request:

@@ -8,6 +8,7 @@ httpx knows and this does not is left to it, see `by_httpx.py`.
 import asyncio
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -15,7 +16,7 @@ from typing import Any, cast
 from .alarm import Alarm
 from .certificates import tls_context
 from .http1 import Headers, MalformedResponse, response_parser
-from .network import BrokenOff, NoConnection, Origin, Request, Silence
+from .network import SOCKET_OPTIONS, BrokenOff, NoConnection, Origin, Request, Silence
 
 KEEP_ALIVE_S = 60.0
 MAX_IDLE = 32
@@ -33,7 +34,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
-        self.idle_since = 0.0
+        self._idle_since = 0.0
+        self._idle_since_by_the_clock = 0.0
         self._loop = asyncio.get_running_loop()
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -95,7 +97,13 @@ class Connection(asyncio.Protocol):
         """The exchange is over, and the connection waits for another."""
         self._pieces.clear()
         self._held_bytes = 0
-        self.idle_since = self._loop.time()
+        self._idle_since = self._loop.time()
+        self._idle_since_by_the_clock = time.time()
+
+    def has_rested(self, time_s: float) -> bool:
+        """Whether nobody has used it for so long. The loop's time stands still while the machine sleeps."""
+        by_the_clock = time.time() - self._idle_since_by_the_clock
+        return max(self._loop.time() - self._idle_since, by_the_clock) > time_s
 
     async def _wait(self) -> None:
         if self._error is not None:
@@ -176,7 +184,9 @@ class Connection(asyncio.Protocol):
 
     def on_end(self, may_be_reused: bool) -> None:
         self._has_ended = True
-        self._may_be_reused = self._may_be_reused and may_be_reused
+        # A server that answers before it has the whole request may never read the rest, nor what would stand behind it.
+        is_all_sent = not self._transport.get_write_buffer_size()
+        self._may_be_reused = self._may_be_reused and may_be_reused and is_all_sent
 
 
 class DirectBody:
@@ -210,13 +220,14 @@ class DirectTransport:
     ) -> tuple[int, Headers, DirectBody]:
         origin = request.origin
         data = [request.head, b"\r\n" if request.method == "GET" else b"Content-Length: %d\r\n\r\n" % len(body), body]
-        connection = self._take(origin)
-        if connection is None:
-            connection = await self._connect(origin, connect_s)
+        kept = self._take(origin)
+        connection = kept or await self._connect(origin, connect_s)
         try:
             status, headers = await connection.request(data, silence_s)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if kept is not None and isinstance(error, BrokenOff):
+                self._forget(origin)
             raise
         return status, headers, DirectBody(connection, self)
 
@@ -236,14 +247,19 @@ class DirectTransport:
 
     def _take(self, origin: Origin) -> Connection | None:
         """The connection that was used last; those that are too old to be trusted are closed."""
-        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_S
-        while self._idle and (self._idle[0].idle_since < oldest or not self._idle[0].is_usable):
+        while self._idle and (self._idle[0].has_rested(KEEP_ALIVE_S) or not self._idle[0].is_usable):
             self._idle.popleft().close()
         for connection in reversed(self._idle):
             if connection.origin == origin and connection.is_usable:
                 self._idle.remove(connection)
                 return connection
         return None
+
+    def _forget(self, origin: Origin) -> None:
+        """Where one kept connection was of no more use the others are not either, and each would cost an attempt."""
+        for connection in [idle for idle in self._idle if idle.origin == origin]:
+            self._idle.remove(connection)
+            connection.close()
 
     async def _connect(self, origin: Origin, timeout_s: float) -> Connection:
         tls = self._tls_context() if origin.scheme == "https" else None
@@ -305,7 +321,8 @@ async def _connected(family: int, kind: int, protocol: int, address: Any) -> soc
     connecting = socket.socket(family, kind, protocol)
     try:
         connecting.setblocking(False)
-        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for option in SOCKET_OPTIONS:
+            connecting.setsockopt(*option)
         await asyncio.get_running_loop().sock_connect(connecting, address)
     except BaseException:
         connecting.close()
