@@ -91,6 +91,35 @@ def test_a_conversation_that_outgrows_the_model_is_compacted_and_its_task_done(s
     assert len(refused) == len(set(refused)), "what was refused was sent again"
 
 
+def test_a_summary_that_breaks_off_is_written_anew_and_the_task_done(session: Session) -> None:
+    """Nobody can go on from the half of one: it is asked for again, or the turn ends with "Prompt is too long"."""
+    broken = iter([[*role(), *text("<analysis>All</analysis>\n<summary>The", pieces=3), *BROKEN]])
+
+    def script(body: JSON) -> Answer | None:
+        wants_summary = "followed by a <summary> block" in str(body["messages"][-1])
+        return small_window(body) or (next(broken, None) if wants_summary else None)
+
+    session.provider.script = script
+    for name in "abc":
+        (session.project / f"{name}.txt").write_text("word " * 16_000)
+    session.claude("Hello there!")
+    session.claude("Read a.txt, read b.txt, read c.txt, then run `echo done > done.txt`.", "--continue", faults=[400])
+    assert next(broken, None) is None
+    assert (session.project / "done.txt").read_text() == "done\n"
+
+
+def test_a_conversation_that_outgrows_a_web_server_is_compacted_and_its_task_done(session: Session) -> None:
+    """In front of the provider, one that takes only so many bytes; the wish for a summary has too many as well."""
+    page = "<html><head><title>413 Request Entity Too Large</title></head></html>"
+    session.provider.script = lambda body: [Status(413, page)] if len(dumps(body)) > 200_000 else None
+    for number in range(14):
+        (session.project / f"{number}.txt").write_text("word " * 2_400)
+    session.claude("Hello there!")
+    asked = ", ".join(f"read {number}.txt" for number in range(14))
+    session.claude(f"{asked}, then run `echo done > done.txt`.", "--continue", faults=[413])
+    assert (session.project / "done.txt").read_text() == "done\n"
+
+
 @pytest.mark.parametrize("silent_s", [18, pytest.param(30, marks=pytest.mark.nightly)])
 def test_a_silent_provider_is_waited_for(session: Session, silent_s: float) -> None:
     """Told to give up on a stream after 12 s without a byte, Claude Code sees the pings and does not."""

@@ -35,7 +35,7 @@ def said(words: str) -> dict[str, Any]:
         (405, Kind.NOT_FOUND),
         (408, Kind.TIMEOUT),
         (409, Kind.INVALID_REQUEST),
-        (413, Kind.TOO_LARGE),
+        (413, Kind.CONTEXT_TOO_LONG),
         (422, Kind.INVALID_REQUEST),
         (429, Kind.RATE_LIMIT),
         (500, Kind.BROKEN_ANSWER),

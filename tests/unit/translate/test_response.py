@@ -229,6 +229,13 @@ def test_a_stream_that_breaks_off_after_a_whole_call_keeps_the_call() -> None:
     assert said.calls == [("Tool", '{"n":1}')]
 
 
+def test_the_half_of_a_text_that_nobody_could_go_on_from_is_left_open() -> None:
+    for can_be_taken_up, kept in ((True, "x"), (False, "")):
+        said = listen(run(sse(chunk({"content": "x"}), done=False), can_be_taken_up=can_be_taken_up))
+        assert said.error is not None
+        assert said.text == kept
+
+
 def test_a_finish_without_done_is_an_end() -> None:
     assert listen(run(sse(chunk({"content": "x"}), STOP, done=False))).error is None
 

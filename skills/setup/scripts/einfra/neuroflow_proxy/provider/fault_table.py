@@ -250,8 +250,10 @@ RULES = (
     ),
     Rule(Kind.RATE_LIMIT, "{provider} wants us to slow down", status=_statuses(429)),
     Rule(
-        Kind.TOO_LARGE,
-        "The request is too large for {provider}",
+        # Not `TOO_LARGE`: on a 413 Claude Code asks for a summary of nearly all of it, once, and gives up if that is
+        # too large as well; on these words it takes away more and more. Mostly it is a web server's limit in bytes.
+        Kind.CONTEXT_TOO_LONG,
+        "prompt is too long: {provider} takes no request of this size",
         "Make the conversation smaller with /compact.",
         status=_statuses(413),
     ),

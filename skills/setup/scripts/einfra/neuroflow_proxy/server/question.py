@@ -82,4 +82,5 @@ class Question(NamedTuple):
             server_tools=(request.search.name,) if request.search else (),
             opens_in_thought=self.profile.opens_in_thought and request.thinks,
             form=request.form,
+            can_be_taken_up=request.kind is RequestKind.MAIN,
         )

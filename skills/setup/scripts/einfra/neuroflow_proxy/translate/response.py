@@ -52,6 +52,8 @@ class ResponseContext(NamedTuple):
     opens_in_thought: bool = False
     form: JSON | None = None
     """The schema that the answer's text is to fulfil, if any."""
+    can_be_taken_up: bool = True
+    """Who asked can go on from the half of a text: in a conversation, but not from the half of a summary."""
 
 
 class ResponseStream:
@@ -244,7 +246,7 @@ class ResponseStream:
     def fail(self, error_type: str, message: str) -> list[JSON]:
         """Break off: what is whole is closed, then an `error` event ends the stream."""
         self._pass_on(self._rescue.finish())
-        self._sequencer.break_off()
+        self._sequencer.break_off(keeps_text=self._context.can_be_taken_up)
         self._emitter.fail(error_type, message)
         return self._emitter.take()
 

@@ -244,17 +244,18 @@ class BlockSequencer:
             has_cut_a_call |= is_cut
         return has_cut_a_call
 
-    def break_off(self) -> None:
+    def break_off(self, *, keeps_text: bool = True) -> None:
         """The answer broke: close what is whole, in order, up to the first tool call that is not.
 
         Claude Code runs tool calls whose block was closed and goes on from closed text; a block that is left open it
-        drops, and asks again. A thinking block at the end is therefore left open.
+        drops, and asks again. A thinking block at the end is therefore left open, and so is a
+        text that nobody would go on from (`keeps_text` is false).
         """
-        while self._queue and self._queue[0].is_done and (len(self._queue) > 1 or self._is_worth_keeping()):
+        while self._queue and self._queue[0].is_done and (len(self._queue) > 1 or self._is_worth_keeping(keeps_text)):
             self._queue.popleft().close(cut_off=True)
 
-    def _is_worth_keeping(self) -> bool:
-        return self._prose is None or self._prose.is_text
+    def _is_worth_keeping(self, keeps_text: bool) -> bool:
+        return self._prose is None or (self._prose.is_text and keeps_text)
 
     def _reasoning(self, piece: str) -> None:
         if self._prose is None or self._prose.is_text:
