@@ -26,6 +26,8 @@ VENV = ROOT / ".venv"
 PLAIN_VENV = ROOT / ".cache" / "plain"
 ACCELERATORS = ("httptools", "msgspec", "uvloop")
 STAMP = "ready.txt"
+# For a program that works in other people's folders: else a `queue.py` there, or in PYTHONPATH, is run for ours.
+ISOLATED = ("-I",)
 BIN = "Scripts" if os.name == "nt" else "bin"
 EXE = ".exe" if os.name == "nt" else ""
 
@@ -119,7 +121,9 @@ def _says(stamp: Path, state: str) -> bool:
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
-    status = subprocess.call(command, env=environment)
+    # In the checkout, wherever the person is: uv looks for the project to install from the folder that it runs in, and
+    # Python, with -m, for modules.
+    status = subprocess.call(command, env=environment, cwd=str(ROOT))
     if status:
         sys.exit(f"Set-up failed: `{' '.join(command)}` ended with status {status}; its own words stand above.")
 

@@ -224,9 +224,11 @@ class Instances:
         mark = ["--port", str(record.port), "--instance-id", record.instance_id]
         # What it says beside its log, which it turns over by itself: a traceback, or why it could not start.
         descriptor = open_private(_out(record))
+        # As we are; then PYTHONUTF8 and PYTHONPATH say nothing.
+        isolated = ["-I", "-X", "utf8"] if sys.flags.isolated else []
         try:
             return subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "neuroflow_proxy", "serve", *mark],
+                [sys.executable, *isolated, "-m", "neuroflow_proxy", "serve", *mark],
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=subprocess.STDOUT,
