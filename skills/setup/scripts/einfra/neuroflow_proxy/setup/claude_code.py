@@ -22,6 +22,11 @@ from .presets import messages_url, preset_of
 # Claude Code must have some token, and a proxy without one of its own takes any.
 ANY_TOKEN = "any"  # noqa: S105
 _SMALL_TIER = "haiku"
+OTHER_CLOUDS = tuple(
+    f"CLAUDE_CODE_USE_{name}"
+    for name in ("BEDROCK", "VERTEX", "FOUNDRY", "MANTLE", "ANTHROPIC_AWS", "ANTHROPIC_GOOGLE_CLOUD")
+)
+"""Switches of Claude Code that lead around any base URL."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -137,6 +142,7 @@ def variables(connection: Connection, env: Mapping[str, str]) -> list[Variable]:
             Variable("CLAUDE_CODE_AUTO_MODE_SERVER", "0", "in auto mode Claude Code asks a model about each action"),
             Variable("CLAUDE_CODE_AUTO_MODE_MODEL", connection.small_model, "that model"),
         ]
+    found += [Variable(name, "", "else another cloud would be asked") for name in OTHER_CLOUDS if is_on(env.get(name))]
     goes_out = any(urlsplit(env.get(name) or env.get(name.lower(), "")).netloc for name in PROXY_VARIABLES)
     if goes_out and is_this_machine(connection.url):
         # Claude Code honours these even for 127.0.0.1.
@@ -153,6 +159,11 @@ def variables(connection: Connection, env: Mapping[str, str]) -> list[Variable]:
 def variables_for(section: CustomLlm, place: Place) -> list[Variable]:
     """What to set for a section of the integrations file, for a Claude Code that is started here."""
     return variables(connection_for(section), place.env)
+
+
+def is_on(switch: str | None) -> bool:
+    """Whether Claude Code takes a switch in the environment for one that is on."""
+    return switch not in (None, "", "0", "false")
 
 
 def find_claude(place: Place) -> str:

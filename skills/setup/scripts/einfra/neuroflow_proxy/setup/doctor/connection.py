@@ -8,7 +8,7 @@ from ...errors import Kind
 from ...settings import CustomLlm
 from ...wire.hosts import is_this_machine
 from ...wire.messages_api import JSON
-from ..claude_code import PROXY_VARIABLES, Variable, variables_for
+from ..claude_code import OTHER_CLOUDS, PROXY_VARIABLES, Variable, is_on, variables_for
 from ..claude_settings import SHELL, Source, winner
 from ..health import ask_health, ask_stats
 from ..instance import Record
@@ -20,7 +20,6 @@ from .check import Check
 
 _URL, _TOKEN, _KEY = "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"
 _WINDOW = "CLAUDE_CODE_MAX_CONTEXT_TOKENS"
-_OTHER_CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
 
 
 def connection(section: CustomLlm, found: Sequence[Source], place: Place, record: Record | None) -> Iterator[Check]:
@@ -64,9 +63,9 @@ def sources_of_variables(section: CustomLlm, found: Sequence[Source], place: Pla
 
 def other_clouds(found: Sequence[Source]) -> Iterator[Check]:
     """Switches of Claude Code that lead around any base URL."""
-    for name in _OTHER_CLOUDS:
+    for name in OTHER_CLOUDS:
         source = winner(found, name)
-        if source and source.env[name] not in ("", "0", "false"):
+        if source and is_on(source.env[name]):
             mend = f"Take {name} out of {source.path}." if source.path else f"unset {name}"
             yield Check("connection", f"{name} in {source.name} leads around the proxy.", mend, Kind.SETTINGS)
 
