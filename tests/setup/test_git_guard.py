@@ -158,3 +158,12 @@ def test_a_file_of_another_name_has_to_be_ignored_by_hand(repository: Path) -> N
         keep_out_of_git(repository / "llm.json", env=ENV)
     (repository / ".gitignore").write_text("*llm.json*\n")
     assert keep_out_of_git(repository / "llm.json", env=ENV) is None
+
+
+def test_settings_of_a_folder_below_the_root_are_ignored_as_well(repository: Path) -> None:
+    """As where the home is a repository, or a part of one has settings of its own."""
+    path = repository / "part" / ".claude" / "settings.local.json"
+    path.parent.mkdir(parents=True)
+    assert keep_out_of_git(path, env=ENV) == repository / ".gitignore"
+    path.write_text("{}")
+    assert git(repository, "status", "--short") == "?? .gitignore\n"

@@ -1,10 +1,18 @@
 """What differs between systems, tried for each of them on whichever this is."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from neuroflow_proxy.setup.platforms import Shell, default_shell, detached, machine_name, state_dir
+from neuroflow_proxy.setup.platforms import (
+    Shell,
+    default_shell,
+    detached,
+    home_without_links,
+    machine_name,
+    state_dir,
+)
 
 HOME = Path("/srv/people/jana")
 
@@ -48,3 +56,12 @@ def test_a_detached_child_gets_a_session_of_its_own_or_what_windows_has_for_it()
 def test_only_machines_that_may_share_a_home_are_told_apart() -> None:
     assert machine_name("linux", "login1") != machine_name("linux", "login2")
     assert machine_name("darwin", "at-home") == machine_name("darwin", "dhcp-17.example.org")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_home_that_is_a_link_is_named_as_the_folder_in_it_is_but_on_windows(tmp_path: Path) -> None:
+    real, link = tmp_path / "storage", tmp_path / "home"
+    real.mkdir()
+    link.symlink_to(real)
+    assert home_without_links("linux", link) == home_without_links("darwin", link) == real.resolve()
+    assert home_without_links("win32", link) == link

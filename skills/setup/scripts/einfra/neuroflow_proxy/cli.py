@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         refusal = InstanceError(
             f"The machine refuses: {where}{error.strerror or error}.",
-            hint="See whether the disk is full, and whether your home can be written. Nothing is half done.",
+            hint="See whether the disk is full, and whether your home can be written. Then run this again, or "
+            "`configure.py undo`.",
         )
         return _fail(refusal, verb=verb, wants_json=wants_json)
 
@@ -68,6 +69,9 @@ def _fail(error: ProxyError, *, verb: str | None, wants_json: bool) -> int:
         )
     else:
         _say("\n".join(filter(None, [error.message, error.hint])))
+        if verb == "env" and not sys.stdout.isatty():
+            # Of `eval "$(... env)" && claude` a shell would take no lines for no fault, and start Claude Code as it is.
+            print("false")
     return code
 
 
@@ -285,7 +289,13 @@ def _place() -> "Place":
     from .settings import environment
     from .setup.place import Place
 
-    return Place(cwd=Path.cwd(), home=Path.home(), env=environment(), platform=sys.platform)
+    return Place(cwd=Path.cwd(), home=_home(), env=environment(), platform=sys.platform)
+
+
+def _home() -> Path:
+    from .setup.platforms import home_without_links
+
+    return home_without_links(sys.platform, Path.home())
 
 
 def _instances(place: "Place") -> "Instances":
@@ -337,7 +347,7 @@ def _asker(flags: argparse.Namespace, wishes: "Wishes") -> "Asker":
         return Unattended(takes_defaults=flags.yes, has_model=wishes.model is not None)
     from .setup.wizard import Terminal
 
-    return Terminal(Path.home())
+    return Terminal(_home())
 
 
 def _has_terminal(flags: argparse.Namespace) -> bool:

@@ -12,7 +12,7 @@ from .git import Git
 # By the folder of the file. Wide enough for backups and temporary files, and no wider.
 _RULES = {
     INTEGRATIONS_NAME.parent.name: f"{INTEGRATIONS_NAME.parent.name}/",
-    ".claude": ".claude/*settings.local.json*",
+    ".claude": "**/.claude/*settings.local.json*",  # with a slash inside, a rule holds beside its own file alone
 }
 
 

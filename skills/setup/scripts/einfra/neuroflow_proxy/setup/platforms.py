@@ -30,6 +30,14 @@ class Detached(TypedDict, total=False):
     creationflags: int
 
 
+def home_without_links(platform: str, home: Path) -> Path:
+    """The home by the name by which the current folder is told: where home is a link, by what stands behind it.
+
+    On Windows both keep the drive letter that they were reached by.
+    """
+    return home if platform == "win32" else home.resolve()
+
+
 def state_dir(platform: str, env: Mapping[str, str], home: Path) -> Path:
     """The user's folder for state that is no setting: instance files and logs."""
     if platform == "win32":

@@ -23,7 +23,7 @@ from .platforms import Shell
 from .proof import prove
 from .report import NO_KEY_PRINTED, Report, facts_of
 from .shells import lines
-from .undo import Journal
+from .undo import ENV, Journal
 from .voice import Voice
 
 DIRECT_LOSSES = (
@@ -135,10 +135,14 @@ def _connected(
         answers = {**plan.answers, "model": section.model}
         shared = share(plan.flowie, answers, journal, place) if plan.flowie else ""
         spared = state_file(place) if plan.skips_login and skip_login(journal, place) else None
+        if settings not in (None, user_settings(place)):
+            # Another folder's set-up may have spared the questions already: who is undone last puts that back.
+            journal.join(state_file(place), section=None, names=(ONBOARDED,))
         if settings:
             write_settings(settings, wanted, journal, place)
-            set_permission_mode(settings, section, journal)
         refreshed = refresh(wanted, journal, place)
+        for written in {entry.path for entry in journal.entries() if entry.section == ENV}:
+            set_permission_mode(Path(written), section, journal)
     asks_for_account = settings not in (None, user_settings(place)) and is_newcomer(place)
     changed = "written now" if outcome.is_changed else "unchanged"
     remark = next((choice.note for choice in plan.choices if choice.id == section.model), "")

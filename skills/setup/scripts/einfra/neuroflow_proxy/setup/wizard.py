@@ -44,7 +44,7 @@ class Terminal:
         chosen: str = _choose("Which service answers?", choices, preset.base_url if preset else default)
         if chosen:
             return chosen
-        typed: str = questionary.text("Its base URL, or just its host:", validate=_accepts(to_base_url)).unsafe_ask()
+        typed: str = _answer(questionary.text("Its base URL, or just its host:", validate=_accepts(to_base_url)))
         return to_base_url(typed)
 
     def allows_http(self, base_url: str) -> bool:
@@ -61,10 +61,10 @@ class Terminal:
                 return known
         if is_this_machine(base_url):
             question = "API key, or just Enter if it needs none:"
-            return _as_local_key(questionary.password(question, validate=_accepts(_as_local_key)).unsafe_ask())
+            return _as_local_key(_answer(questionary.password(question, validate=_accepts(_as_local_key))))
         if not refusal:
             questionary.print(where_keys_are_made(base_url))
-        return checked(questionary.password("API key:", validate=_accepts(_as_key)).unsafe_ask(), "your typing")
+        return checked(_answer(questionary.password("API key:", validate=_accepts(_as_key))), "your typing")
 
     def model(self, choices: Sequence[Choice], current: str | None) -> str:
         best = recommended(choices)
@@ -77,11 +77,13 @@ class Terminal:
         return chosen
 
     def model_name(self, base_url: str, current: str | None) -> str:
-        typed: str = questionary.text(
-            "The id of the model:",
-            default=current or "",
-            validate=lambda text: bool(text.strip()) or "Its name, please.",
-        ).unsafe_ask()
+        typed: str = _answer(
+            questionary.text(
+                "The id of the model:",
+                default=current or "",
+                validate=lambda text: bool(text.strip()) or "Its name, please.",
+            )
+        )
         return typed.strip()
 
     def side_models(self, choices: Sequence[Choice], current: SideModels) -> SideModels:
@@ -179,12 +181,20 @@ def _search(question: str, head: str, choices: Sequence[questionary.Choice], def
 def _choose(question: str, choices: Sequence[questionary.Choice], default: Any = None, **how: Any) -> Any:
     """The value of the choice that a person takes; the cursor stands first on the one whose value is `default`."""
     first = next((choice for choice in choices if default is not None and choice.value == default), None)
-    return questionary.select(question, choices=choices, default=first, style=_STYLE, **how).unsafe_ask()
+    return _answer(questionary.select(question, choices=choices, default=first, style=_STYLE, **how))
 
 
 def _confirm(question: str, *, default: bool) -> bool:
-    chosen: bool = questionary.confirm(question, default=default, style=_STYLE).unsafe_ask()
+    chosen: bool = _answer(questionary.confirm(question, default=default, style=_STYLE))
     return chosen
+
+
+def _answer(question: questionary.Question) -> Any:
+    """What a person answers. Ctrl-D, which says that nothing more will come, is Ctrl-C."""
+    try:
+        return question.unsafe_ask()
+    except EOFError:
+        raise KeyboardInterrupt from None
 
 
 def _models(choices: Sequence[Choice], current: str | None) -> tuple[str, list[questionary.Choice]]:
