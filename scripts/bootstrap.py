@@ -25,6 +25,9 @@ TOOLS = ROOT / ".cache" / "tools"
 VENV = ROOT / ".venv"
 PLAIN_VENV = ROOT / ".cache" / "plain"
 ACCELERATORS = ("httptools", "msgspec", "uvloop")
+# What uv is told: who uses the project needs a tenth of what its tests need.
+TO_DEVELOP = ()  # type: tuple[str, ...]
+TO_USE = ("--no-dev", "--extra", "search")
 STAMP = "ready.txt"
 # For a program that works in other people's folders: else a `queue.py` there, or in PYTHONPATH, is run for ours.
 ISOLATED = ("-I",)
@@ -32,8 +35,8 @@ BIN = "Scripts" if os.name == "nt" else "bin"
 EXE = ".exe" if os.name == "nt" else ""
 
 
-def ready() -> Path:
-    """Do all set-up that is still missing. Returns the Python of the project's environment."""
+def ready(options: tuple[str, ...] = TO_DEVELOP) -> Path:
+    """Do all set-up that is still missing, to develop or to use it. Returns the Python of the project's environment."""
     found = sys.version_info[:2]
     if found < OLDEST_PYTHON:
         sys.exit(
@@ -41,28 +44,27 @@ def ready() -> Path:
             f"({sys.executable}). Run the same command with a newer one, for example python3.13."
         )
     python = VENV / BIN / f"python{EXE}"
-    if is_ready():
-        return python
-    _sync(VENV, "the packages of uv.lock")
+    if not is_ready(options):
+        _sync(VENV, "the packages of uv.lock", options)
     return python
 
 
 def ready_without_accelerators() -> Path:
     """The Python of a second environment that is as the first, but without what is only there for speed."""
-    if not _is_synced(PLAIN_VENV):
-        without = [f"--no-install-package={name}" for name in ACCELERATORS]
-        _sync(PLAIN_VENV, "the same without what is only there for speed", *without)
+    without = tuple(f"--no-install-package={name}" for name in ACCELERATORS)
+    if not _is_synced(PLAIN_VENV, without):
+        _sync(PLAIN_VENV, "the same without what is only there for speed", without)
     return PLAIN_VENV / BIN / f"python{EXE}"
 
 
-def is_ready() -> bool:
+def is_ready(options: tuple[str, ...] = TO_DEVELOP) -> bool:
     """Whether `.venv` is what the lock, the interpreter and the place of the checkout ask for."""
-    return _is_synced(VENV)
+    return _is_synced(VENV, TO_DEVELOP) or _is_synced(VENV, options)
 
 
-def hand_over(arguments: list[str]) -> None:
+def hand_over(arguments: list[str], options: tuple[str, ...] = TO_USE) -> None:
     """Become the project's Python with these arguments; never returns."""
-    python = str(ready())
+    python = str(ready(options))
     # What the program's hints are to call it: `scripts/setup` takes every verb, whoever of its neighbours was started.
     starter = os.path.join(os.path.dirname(sys.argv[0]), "setup")
     os.environ["NEUROFLOW_PROXY_COMMAND"] = f"{os.path.basename(sys.executable)} {shlex.quote(starter)}"
@@ -71,7 +73,7 @@ def hand_over(arguments: list[str]) -> None:
     os.execv(python, [python, *arguments])  # noqa: S606 (no shell is the point)
 
 
-def _sync(venv: Path, what: str, *options: str) -> None:
+def _sync(venv: Path, what: str, options: tuple[str, ...]) -> None:
     uv = install_uv()
     # VIRTUAL_ENV names whatever environment the caller happens to be in, which is not the one to fill.
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
@@ -79,19 +81,19 @@ def _sync(venv: Path, what: str, *options: str) -> None:
     environment.setdefault("UV_SYSTEM_CERTS", "1")  # as pip does: many institutions' networks have a root of their own
     _say(f"installing {what} into {venv.relative_to(ROOT)}")
     _run([uv, "sync", "--frozen", "--quiet", "--python", _base_python(), *options], environment)
-    (venv / STAMP).write_text(_state(), "utf-8")
+    (venv / STAMP).write_text(_state(options), "utf-8")
 
 
-def _is_synced(venv: Path) -> bool:
-    return _says(venv / STAMP, _state()) and (venv / BIN / f"python{EXE}").exists()
+def _is_synced(venv: Path, options: tuple[str, ...]) -> bool:
+    return _says(venv / STAMP, _state(options)) and (venv / BIN / f"python{EXE}").exists()
 
 
-def _state() -> str:
+def _state(options: tuple[str, ...]) -> str:
     """What the environment is made from: another lock, interpreter or place asks for a new `uv sync`."""
     digest = hashlib.sha256()
     for name in ("uv.lock", "pyproject.toml"):
         digest.update((ROOT / name).read_bytes())
-    return f"{UV} {_base_python()} {sys.version_info[:3]} {ROOT} {digest.hexdigest()}\n"
+    return f"{UV} {_base_python()} {sys.version_info[:3]} {ROOT} {digest.hexdigest()} {' '.join(options)}\n"
 
 
 def _base_python() -> str:

@@ -58,6 +58,20 @@ def test_a_bare_clone_gets_uv_and_then_what_the_lock_names(bootstrap: ModuleType
     assert [command[1:3] for command in commands] == [["-m", "venv"], ["-m", "pip"], ["sync", "--frozen"]]
 
 
+def test_who_uses_it_gets_no_tools_for_its_tests_and_who_develops_it_keeps_them(
+    bootstrap: ModuleType, commands: list[list[str]]
+) -> None:
+    bootstrap.ready(bootstrap.TO_USE)
+    assert commands[-1][-3:] == ["--no-dev", "--extra", "search"]
+    commands.clear()
+    bootstrap.ready()
+    assert [command[1] for command in commands] == ["sync"]
+    assert "--no-dev" not in commands[0]
+    commands.clear()
+    bootstrap.ready(bootstrap.TO_USE)
+    assert commands == []
+
+
 def test_a_ready_checkout_runs_nothing(bootstrap: ModuleType, commands: list[list[str]]) -> None:
     bootstrap.ready()
     commands.clear()
