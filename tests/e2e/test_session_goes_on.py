@@ -1,13 +1,11 @@
 """The session goes on in the real Claude Code, whatever happens between it and the model."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from neuroflow_proxy.demo.rules.families import fits
 from neuroflow_proxy.demo.script import Answer, Cut, Hang, Pause, Status, finish, in_turn, role, text, tool_call
-from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.wire.codec import dumps
 from neuroflow_proxy.wire.messages_api import JSON
 from tests.e2e.claude import CURRENT
@@ -184,8 +182,7 @@ def test_a_model_chosen_in_the_file_answers_the_next_turn(session: Session) -> N
     with at_a_terminal(session, env={name: session.connection[name] for name in names}) as terminal:
         say(terminal, "I am Ada.")
         terminal.see("You said: I am Ada.")
-        save_section(session.proxy.file, {"model": "glm-4.7"})
-        time.sleep(1.1)  # the proxy looks once a second
+        session.proxy.set({"model": "glm-4.7"})
         say(terminal, "Who am I?")
         terminal.see("You said: Who am I?")
     assert [body["model"] for body in session.bodies] == [MODEL, "glm-4.7"]

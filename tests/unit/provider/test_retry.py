@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuroflow_proxy.errors import Kind, UpstreamError
-from neuroflow_proxy.provider.faults import TooManyOutputTokens
-from neuroflow_proxy.provider.retry import LONGEST_WAIT_S, MAX_ATTEMPTS, PATIENCE_S, RefusedBodies, next_delay
+from neuroflow_proxy.provider.faults import LONGEST_RETRY_AFTER_S, TooManyOutputTokens
+from neuroflow_proxy.provider.retry import MAX_ATTEMPTS, PATIENCE_S, RefusedBodies, next_delay
 
 PASSING = [Kind.UNREACHABLE, Kind.BROKEN_ANSWER, Kind.OVERLOADED, Kind.TIMEOUT, Kind.RATE_LIMIT]
 
@@ -37,10 +37,10 @@ def test_a_quota_that_waiting_cannot_cure_is_not_tried_again() -> None:
 
 
 def test_a_wait_that_is_too_long_is_handed_on() -> None:
-    assert next_delay(1, failure(Kind.RATE_LIMIT, retry_after_s=LONGEST_WAIT_S + 1), 0, jitter=0) is None
+    assert next_delay(1, failure(Kind.RATE_LIMIT, retry_after_s=LONGEST_RETRY_AFTER_S + 1), 0, jitter=0) is None
 
 
-@given(st.floats(0, LONGEST_WAIT_S), st.floats(0, 1), st.integers(1, MAX_ATTEMPTS - 1))
+@given(st.floats(0, LONGEST_RETRY_AFTER_S), st.floats(0, 1), st.integers(1, MAX_ATTEMPTS - 1))
 def test_we_never_come_back_earlier_than_we_were_asked_to(asked_s: float, jitter: float, attempt: int) -> None:
     delay_s = next_delay(attempt, failure(Kind.RATE_LIMIT, retry_after_s=asked_s), 0, jitter=jitter)
     assert delay_s is not None

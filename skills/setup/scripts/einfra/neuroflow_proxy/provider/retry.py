@@ -19,10 +19,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 from ..errors import Kind, UpstreamError
+from .faults import LONGEST_RETRY_AFTER_S
 
 MAX_ATTEMPTS = 3
-LONGEST_WAIT_S = 60.0
-"""A longer Retry-After is handed on instead: waiting through it would leave the client in the dark."""
 PATIENCE_S = 120.0
 """Counted from the first attempt. Claude Code gives up on a stream of pings after 600 s, and the
 answer itself needs most of that."""
@@ -49,7 +48,7 @@ def next_delay(attempt: int, error: UpstreamError, elapsed_s: float, *, jitter: 
     if first_wait_s is None or error.should_retry is False or attempt >= MAX_ATTEMPTS:
         return None
     asked_s = error.retry_after_s or 0.0
-    if asked_s > LONGEST_WAIT_S:
+    if asked_s > LONGEST_RETRY_AFTER_S:  # handed on instead: waiting through it would leave the client in the dark
         return None
     backoff_s = first_wait_s * 2 ** (attempt - 1)
     delay_s = max(asked_s, backoff_s) + jitter * backoff_s / 2

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 
 from .asgi import ASGIApp, Receive, Scope, Send
+from .guard import OPEN_PATHS
 
 # Asked by whoever looks after the proxy, and not by who works with it.
-_LOOKED_AT = frozenset({"/", "/healthz", "/stats", "/api/hello"})
+_LOOKED_AT = OPEN_PATHS | {"/stats"}
 
 
 class Idle:
