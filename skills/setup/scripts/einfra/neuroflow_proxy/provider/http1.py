@@ -61,7 +61,7 @@ class HttptoolsParser:
         self._status = 0
         self._headers: Headers = []
         self._head_bytes = 0
-        self._lengths: set[bytes] = set()
+        self._lengths = 0
         self._has_ended = False
         self.on_body: Callable[[bytes], None] = listener.on_body
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -88,7 +88,6 @@ class HttptoolsParser:
             raise MalformedResponse("more than one response")
         self._headers = []
         self._head_bytes = 0
-        self._lengths.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
@@ -96,19 +95,23 @@ class HttptoolsParser:
             raise MalformedResponse("the headers do not end")
         if self._status >= 200:  # a trailer, which says nothing of the body that was read
             return
-        if name.lower() in (b"content-length", b"transfer-encoding"):
-            self._lengths.add(name.lower())
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
         if self._status >= 200:
+            self._lengths = lengths(self._headers)
             self._listener.on_head(self._status, self._headers)
 
     def on_message_complete(self) -> None:
         if self._status >= 200:
             self._has_ended = True
-            self._listener.on_end(self._parser.should_keep_alive() and len(self._lengths) < 2)
+            self._listener.on_end(self._parser.should_keep_alive() and self._lengths < 2)
+
+
+def lengths(headers: Headers) -> int:
+    """In how many ways a head says where its body ends. Behind one that says it twice, who knows what follows."""
+    return len({name.lower() for name, _ in headers} & {b"content-length", b"transfer-encoding"})
 
 
 def cut_off(status: int) -> str:

@@ -2,7 +2,7 @@
 
 import h11
 
-from .http1 import MAX_HEAD_BYTES, Listener, MalformedResponse, cut_off
+from .http1 import MAX_HEAD_BYTES, Listener, MalformedResponse, cut_off, lengths
 
 
 class H11Parser:
@@ -11,6 +11,7 @@ class H11Parser:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._status = 0
+        self._lengths = 0
         self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         # h11 reads a response only to a request that it has seen.
         self._connection.send(h11.Request(method="GET", target="/", headers=[("host", "h")]))
@@ -41,9 +42,11 @@ class H11Parser:
                 self._listener.on_body(bytes(event.data))
             elif isinstance(event, h11.Response):
                 self._status = event.status_code
-                self._listener.on_head(event.status_code, list(event.headers))
+                headers = list(event.headers)
+                self._lengths = lengths(headers)
+                self._listener.on_head(event.status_code, headers)
             elif isinstance(event, h11.EndOfMessage):
-                self._listener.on_end(self._connection.our_state is h11.DONE)
+                self._listener.on_end(self._connection.our_state is h11.DONE and self._lengths < 2)
                 return
             elif not isinstance(event, h11.InformationalResponse):
                 return
