@@ -65,4 +65,4 @@ def test_a_person_sees_that_something_was_searched_for(session: Session) -> None
         with at_a_terminal(session, "--allowedTools", "WebSearch") as terminal:
             say(terminal, "Who founded it?")
             terminal.see("Founded in 1919.")
-            assert "1 search" in terminal.text
+            terminal.see("1 search")  # 2.1.197 draws it behind the answer at times
