@@ -20,12 +20,14 @@ LEAKS = pytest.mark.parametrize("leak", POSITIVE, ids=[leak.name for leak in POS
 LOOK_ALIKES = pytest.mark.parametrize("text", NEGATIVE.values(), ids=NEGATIVE.keys())
 
 
-def rescue(channel: Channel, *pieces: str, tools: dict[str, Any] | None = None) -> list[Fragment]:
+def run(*fragments: Fragment, tools: dict[str, Any] | None = None) -> list[Fragment]:
     stage = Rescue(TOOLS if tools is None else tools)
-    out: list[Fragment] = []
-    for piece in pieces:
-        out += stage.feed([channel(piece)])
-    return out + stage.feed([Finish("stop")]) + stage.finish()
+    out = [piece for fragment in fragments for piece in stage.feed([fragment])]
+    return out + stage.finish()
+
+
+def rescue(channel: Channel, *pieces: str, tools: dict[str, Any] | None = None) -> list[Fragment]:
+    return run(*map(channel, pieces), Finish("stop"), tools=tools)
 
 
 def said_in(channel: Channel, fragments: list[Fragment]) -> str:

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from neuroflow_proxy.fragments import Failure, Finish, Fragment, Reasoning, Text, ToolCall
-from neuroflow_proxy.rescue.stage import Rescue
-from tests.leaks.test_corpus import calls_of, rescue, said_in
-from tests.leaks.tools import TOOLS
+from tests.leaks.test_corpus import calls_of, rescue, run, said_in
 
 RM = "rm -rf build"
 INNER = {
@@ -42,12 +40,6 @@ OUTER = {
 NESTED = pytest.mark.parametrize(
     ("outer", "inner"), [(o, i) for o in OUTER for i in INNER], ids=[f"{o}-{i}" for o in OUTER for i in INNER]
 )
-
-
-def run(*fragments: Fragment) -> list[Fragment]:
-    stage = Rescue(TOOLS)
-    out = [piece for fragment in fragments for piece in stage.feed([fragment])]
-    return out + stage.finish()
 
 
 @NESTED

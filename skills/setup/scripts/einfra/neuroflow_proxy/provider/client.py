@@ -158,7 +158,7 @@ class UpstreamClient:
             raise to_error(error) from error
 
     async def get_json(
-        self, endpoint: Endpoint, path: str, *, limit_s: float = LIST_TIMEOUT_S
+        self, endpoint: Endpoint, path: str, *, limit_s: float = LIST_TIMEOUT_S, limit_bytes: int = MAX_LIST_BYTES
     ) -> tuple[int, Mapping[str, str], bytes, Any]:
         """GET a JSON document below the base URL: status, headers, body, and the value (None if it is not JSON)."""
         content = bytearray()
@@ -167,7 +167,7 @@ class UpstreamClient:
             async with asyncio.timeout(limit_s), await self._send(request, b"", limit_s) as answer:
                 while data := await answer.next_piece():
                     content += data
-                    if len(content) > MAX_LIST_BYTES:
+                    if len(content) > limit_bytes:
                         raise UpstreamError(f"The provider's answer to {path} is too long.")
         except (NetworkError, TimeoutError) as error:
             raise to_error(error) from error

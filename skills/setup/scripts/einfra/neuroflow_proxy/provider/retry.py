@@ -9,8 +9,8 @@ How it is used, before the first byte has gone to the client and never after:
             raise
         await sleep(delay_s)  # outside the admission slot; pings go on
 
-Claude Code has a ladder of its own (11 requests in 3 minutes), so only what is likely to pass
-within seconds is tried here: it is a shared service, and two ladders multiply.
+Claude Code has a ladder of its own (11 requests in 3 minutes), so only what is likely to pass within seconds is tried
+here: it is a shared service, and two ladders multiply.
 """
 
 import time
@@ -23,8 +23,8 @@ from .faults import LONGEST_RETRY_AFTER_S
 
 MAX_ATTEMPTS = 3
 PATIENCE_S = 120.0
-"""Counted from the first attempt. Claude Code gives up on a stream of pings after 600 s, and the
-answer itself needs most of that."""
+"""Counted from the first attempt. Claude Code gives up on a stream of pings after 600 s, and the answer itself needs
+most of that."""
 
 _FIRST_WAIT_S = {
     Kind.UNREACHABLE: 0.5,

@@ -54,13 +54,10 @@ def sections(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     is_kimi = separator == _KIMI_SEPARATOR
     if "<" in header:
         raise Refuted
-    if (
-        header.strip() == "function" and tools.names.find("function") is None
-    ):  # DeepSeek V3: the name comes after the type
+    # DeepSeek V3: the name comes after the type.
+    if header.strip() == "function" and tools.names.find("function") is None:
         header, _ = yield from source.until(_LINE_END, 1, limit=200)
-    name = tools.names.find(header)
-    if name is None:
-        raise Refuted
+    name = _declared(header, tools)
     grammar = "kimi_k2" if is_kimi else "deepseek_v3"
     yield from source.space()
     is_fenced = bool((yield from source.accept("```")))
@@ -70,16 +67,8 @@ def sections(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     try:
         if (yield from source.peek()) == "<":
             return [tools.call_with_text(name, "", grammar)]
-        if (yield from source.peek()) == '"':  # encoded twice (Kimi-K2 #26)
-            source.position += 1
-            said = ""
-            while True:
-                before, quote = yield from source.until(_QUOTE, 1, wake='"')
-                said += before
-                if (len(said) - len(said.rstrip("\\"))) % 2 == 0:
-                    break
-                said += quote
-            return [tools.call_with_text(name, _decoded(said), grammar)]
+        if (yield from source.accept('"')):
+            return [tools.call_with_text(name, (yield from _encoded_twice(source)), grammar)]
         text, missing = yield from object_text(source)
         if is_fenced and missing is Missing.NOTHING:
             yield from source.space()
@@ -91,10 +80,35 @@ def sections(source: Source, tools: Toolbox) -> Steps[list[Item]]:
         raise Refuted from error
 
 
-def _decoded(text: str) -> str:
+def _encoded_twice(source: Source) -> Steps[str]:
+    """The text of a JSON string behind its opening quotation mark, where an object should stand (Kimi-K2 #26)."""
+    parts = ['"']
+    while True:
+        before, quote = yield from source.until(_QUOTE, 1, wake='"')
+        parts += (before, quote)
+        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+            break
     try:
-        return str(loads(f'"{text}"'))
+        return str(loads("".join(parts)))
     except InvalidJSON as error:
+        raise Refuted from error
+
+
+def _declared(said: str, tools: Toolbox) -> str:
+    """The declared name that is meant."""
+    name = tools.names.find(said)
+    if name is None:
+        raise Refuted
+    return name
+
+
+def _call_with_object(source: Source, tools: Toolbox, name: str, grammar: str) -> Steps[list[Item]]:
+    """Take the arguments of a call whose name was read."""
+    yield from source.space()
+    text, missing = yield from object_text(source)
+    try:
+        return [tools.call_with_text(name, text, grammar, missing=missing)]
+    except Unreadable as error:
         raise Refuted from error
 
 
@@ -151,20 +165,13 @@ def mistral(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     yield from source.space()
     if (yield from source.peek()) in ("[", "{"):
         return (yield from json_calls(source, tools, "mistral"))
-    name = tools.names.find((yield from source.word(_MISTRAL_NAME_END, tools.names.longest)))
-    if name is None:
-        raise Refuted
+    name = _declared((yield from source.word(_MISTRAL_NAME_END, tools.names.longest)), tools)
     yield from source.space()
     if (yield from source.accept("[CALL_ID]")):
         yield from source.until(_MISTRAL_ID_END, 6, limit=64)
     else:
         yield from source.accept("[ARGS]")
-    yield from source.space()
-    text, missing = yield from object_text(source)
-    try:
-        return [tools.call_with_text(name, text, "mistral", missing=missing)]
-    except Unreadable as error:
-        raise Refuted from error
+    return (yield from _call_with_object(source, tools, name, "mistral"))
 
 
 def harmony(source: Source, tools: Toolbox) -> Steps[list[Item | Span]]:
@@ -179,15 +186,7 @@ def harmony(source: Source, tools: Toolbox) -> Steps[list[Item | Span]]:
     if not _HARMONY_TYPE.fullmatch(kind):
         raise Refuted
     if to:
-        name = tools.names.find(to)
-        if name is None:
-            raise Refuted
-        yield from source.space()
-        text, missing = yield from object_text(source)
-        try:
-            return [tools.call_with_text(name, text, "harmony", missing=missing)]
-        except Unreadable as error:
-            raise Refuted from error
+        return [*(yield from _call_with_object(source, tools, _declared(to, tools), "harmony"))]
     if not source.is_fresh:
         raise Refuted
     return [Span("", HARMONY_ENDS, is_thought=channel == "analysis", is_framed=True)]
@@ -206,8 +205,8 @@ def gemma(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     mark = GEMMA[(yield from source.expect(*GEMMA))]
     yield from source.space()
     yield from source.expect("call:")
-    name = tools.names.find((yield from source.word(_GEMMA_NAME_END, tools.names.longest)))
-    if name is None or (yield from source.peek()) != "{":
+    name = _declared((yield from source.word(_GEMMA_NAME_END, tools.names.longest)), tools)
+    if (yield from source.peek()) != "{":
         raise Refuted
     pieces: list[str] = []
     depth = 0

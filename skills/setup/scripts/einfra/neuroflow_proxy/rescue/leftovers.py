@@ -6,7 +6,7 @@ Elsewhere the same marks are text; an answer about chat templates is full of the
 import re
 from typing import Any
 
-from .control_tokens import GAPS
+from .control_tokens import CALL_BEGINS, GAPS, MISTRAL, SECTIONS
 from .markup import CLOSES_A_CALL, WRAPPERS
 from .source import Source, Steps
 from .spans import Span
@@ -24,8 +24,7 @@ _HARMONY_ROLES = tuple(f"{word}<|channel|>" for word in ("commentary", "analysis
 
 
 _OPENING = re.compile(
-    r"(?:\s|<\|tool_calls?_section_begin\|>|<\|tool_call_begin\|>|\[TOOL_CALLS\]"
-    rf"|<[｜|]tool[{GAPS}]calls?[{GAPS}]begin[｜|]>"
+    rf"(?:\s|{'|'.join(map(re.escape, (*SECTIONS, *CALL_BEGINS, MISTRAL)))}"
     rf"|<(?:[｜‖|]{{1,2}}\s?DSML\s?[｜‖|]{{1,2}}\s?|minimax:|seed:)?(?:{'|'.join(sorted(WRAPPERS))})(?:>|\Z))+"
 )
 _STRAY = (">", "}", "]")  # the end of what a parser did not take whole: only with a mark behind it
@@ -40,23 +39,27 @@ def leftovers(source: Source) -> Steps[str]:
     """Take the frame's marks and the white space between them; returns white space that belongs to what follows."""
     while True:
         gap = yield from source.space()
-        tag = yield from peek_tag(source)
-        if tag is not None and tag.closes and tag.name in CLOSES_A_CALL:
-            take(source, tag)
-        elif (yield from source.accept(*_HARMONY_ROLES)):
+        if (yield from _takes_mark(source)):
+            continue
+        if (yield from source.accept(*_HARMONY_ROLES)):
             source.unread("<|channel|>")
             return ""
-        elif not (yield from source.accept(*_MARKS)):
-            stray = yield from source.accept(*_STRAY)
-            if not stray:
-                return gap if (yield from source.peek()) else ""
-            space = yield from source.space()
-            tag = yield from peek_tag(source)
-            is_frame = tag is not None and tag.closes and tag.name in CLOSES_A_CALL
-            mark = "" if is_frame else (yield from source.accept(*_MARKS))
-            if not (is_frame or mark):
-                source.unread(stray + space)
-                return gap
+        stray = yield from source.accept(*_STRAY)
+        if not stray:
+            return gap if (yield from source.peek()) else ""
+        space = yield from source.space()
+        if not (yield from _takes_mark(source)):
+            source.unread(stray + space)
+            return gap
+
+
+def _takes_mark(source: Source) -> Steps[bool]:
+    """Take one mark of the frame, if one stands here."""
+    tag = yield from peek_tag(source)
+    if tag is not None and tag.closes and tag.name in CLOSES_A_CALL:
+        take(source, tag)
+        return True
+    return bool((yield from source.accept(*_MARKS)))
 
 
 def unless_quoted(source: Source, grammar: Steps[Any], ends: tuple[str, ...]) -> Steps[tuple[Any, str] | None]:

@@ -170,7 +170,6 @@ def _value(
 ) -> Steps[Value]:
     """A parameter's value. Its closing tag counts only where the call goes on or ends behind it, and not inside of a
     call that the value holds, as a file about tool calls does."""
-    given = {*given}
     take(source, tag)
     if tag.is_empty:
         return tools.from_text(name, parameter, tag.attribute("value"))
@@ -178,24 +177,22 @@ def _value(
     end = misspelt_closing(*names, parameter) if parameter and tag.name in _PARAMETERS else closing(*names)
     if tag.value:
         end = re.compile(f"{end.pattern}|{_LEFT_OUT}")
+    opening = re.compile(rf"<{re.escape(parameter)}[\s>/]")
+    opens_own = False
     parts: list[str] = []
     nesting = Nesting(INNER_CALL)
     while True:
-        try:
-            before, mark = yield from source.until(end, LONGEST_CLOSING, wake=">")
-        except CutOff as cut_off:
-            raise Unfinished from cut_off
+        before, mark = yield from _of_value(source, end, LONGEST_CLOSING)
         is_inside = nesting.add(before) > 0
         gap = yield from source.space()
         following = yield from peek_tag(source)
         if following is None and source.has_ended and not (yield from source.peek()):
             raise Unfinished
         parts.append(before)
-        is_left_out = not mark.strip()
-        is_own = mark.strip() in (f"</{parameter}>", f"</{parameter} >")  # closed by its name, if not opened by it
-        if is_own and re.search(rf"<{re.escape(parameter)}[\s>/]", "".join(parts)):
-            following = None
-        others = given | {parameter} if is_left_out else None
+        opens_own = opens_own or opening.search(before) is not None
+        if opens_own and mark.strip() in (f"</{parameter}>", f"</{parameter} >"):
+            following = None  # what the value opened by the parameter's name, that name closes
+        others = None if mark.strip() else {*given, parameter}
         if following is not None and not is_inside and _belongs(following, tools, name, others):
             break
         taken = mark + gap
@@ -210,6 +207,14 @@ def _value(
     if tag.value or (text.startswith("\n") and text.endswith("\n") and not tag.attribute("string")):
         text = text.removeprefix("\n").removesuffix("\n")
     return _typed(text, tools, name, parameter, tag)
+
+
+def _of_value(source: Source, end: re.Pattern[str], longest: int) -> Steps[tuple[str, str]]:
+    """`until` what may be the end of a value."""
+    try:
+        return (yield from source.until(end, longest, wake=">"))
+    except CutOff as cut_off:
+        raise Unfinished from cut_off
 
 
 def _without_stray_ends(parts: list[str], names: Collection[str]) -> list[str]:
@@ -290,8 +295,8 @@ def _declared_name(source: Source, tools: Toolbox) -> Steps[tuple[str, str]]:
         end = found.start() if found else last
         said += source.text[source.position : end]
         source.position = end
-        slips = tools.split_name(said) if len(said) > 1 else ("", said)
-        if len(said) > longest or not (tools.names.may_become(said) or slips[0]):
+        declared, key = tools.split_name(said)
+        if len(said) > longest or not (declared or tools.names.may_become(said)):
             raise Refuted
         if found:
             name = tools.names.find(said)
@@ -302,8 +307,8 @@ def _declared_name(source: Source, tools: Toolbox) -> Steps[tuple[str, str]]:
                 return name, (yield from source.word(_KEY_END, _LONGEST_KEY)).strip()
             if name is not None:
                 return name, ""
-            if slips[0] and found.group() == "<" and tools.lists(slips[0], slips[1]):
-                return slips
+            if declared and found.group() == "<" and tools.lists(declared, key):
+                return declared, key
             raise Refuted
         yield from source.more()
 
@@ -332,10 +337,7 @@ def _glm_value(source: Source) -> Steps[str]:
     parts: list[str] = []
     nesting = Nesting(INNER_GLM_CALL)
     while True:
-        try:
-            before, mark = yield from source.until(_GLM_VALUE_END, 12, wake=">")
-        except CutOff as cut_off:
-            raise Unfinished from cut_off
+        before, mark = yield from _of_value(source, _GLM_VALUE_END, 12)
         is_inside = nesting.add(before) > 0
         gap = yield from source.space()
         following = yield from source.accept(*_GLM_NEXT)

@@ -11,6 +11,7 @@ _LANGUAGE = re.compile(r"[A-Za-z][\w+#-]*[ \t]*")
 _LONGEST_LANGUAGE = 40
 _MANY_PIECES = 4096
 _TAIL = 16
+_QUOTING = (">", "|")  # how a quoted line begins, and a table's
 _QUOTATIONS = {'"': ('"',), "'": ("'",), "“": ("”", "“"), "„": ("“", "”"), "‘": ("’",), "«": ("»",), "(": (")",)}
 # No other elements: a model also wraps its calls in tags of its own invention.
 _ELEMENT = re.compile(r"<(code|pre|samp|kbd|example|quote|blockquote)>\s*\Z")
@@ -40,7 +41,7 @@ class Prose:
     def is_code(self) -> bool:
         """Inside a code block, a code span, a quoted line, or a table."""
         self._read()
-        is_quoting = self._line is not None and self._line.lstrip().startswith((">", "|"))
+        is_quoting = self._line is not None and self._line.lstrip().startswith(_QUOTING)
         return bool(self._fences or self._inline or self._is_quoted or is_quoting)
 
     @property
@@ -89,7 +90,7 @@ class Prose:
             elif self._line is not None:
                 self._line += run
                 if not _BEFORE_FENCE.fullmatch(self._line):
-                    self._is_quoted = self._line.lstrip().startswith((">", "|"))
+                    self._is_quoted = self._line.lstrip().startswith(_QUOTING)
                     self._line = None
 
     def _look_behind_closing(self, run: str) -> None:

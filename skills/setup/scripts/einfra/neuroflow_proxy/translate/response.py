@@ -308,8 +308,10 @@ class ResponseStream:
     def _is_read_by_frame(self, data: bytes) -> bool:
         """Read chunks that are like the last one but for their text, if these are such and nothing else."""
         frame = self._frame
-        arrived = self._decoder.whole_events(data) if frame is not None else None
-        if frame is None or arrived is None:
+        if frame is None:
+            return False
+        arrived = self._decoder.whole_events(data)
+        if arrived is None:
             return False
         whole, rest = arrived
         text = frame.text_in(whole)

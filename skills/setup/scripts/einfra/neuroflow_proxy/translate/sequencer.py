@@ -248,8 +248,8 @@ class BlockSequencer:
         """The answer broke: close what is whole, in order, up to the first tool call that is not.
 
         Claude Code runs tool calls whose block was closed and goes on from closed text; a block that is left open it
-        drops, and asks again. A thinking block at the end is therefore left open, and so is a
-        text that nobody would go on from (`keeps_text` is false).
+        drops, and asks again. A thinking block at the end is therefore left open, and so is a text that nobody would go
+        on from (`keeps_text` is false).
         """
         while self._queue and self._queue[0].is_done and (len(self._queue) > 1 or self._is_worth_keeping(keeps_text)):
             self._queue.popleft().close(cut_off=True)

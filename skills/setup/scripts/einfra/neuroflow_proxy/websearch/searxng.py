@@ -14,6 +14,7 @@ from ..wire.web_search import Found
 from .failure import SearchFailed
 
 LIMIT_S = 30.0  # the caller's is shorter
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 async def search_searxng(url: str, query: str) -> list[Found]:
@@ -21,7 +22,9 @@ async def search_searxng(url: str, query: str) -> list[Found]:
     path = f"/search?{urlencode({'q': query, 'format': 'json'})}"
     try:
         async with UpstreamClient() as client:
-            status, _, _, document = await client.get_json(Endpoint(url.rstrip("/"), ""), path, limit_s=LIMIT_S)
+            status, _, _, document = await client.get_json(
+                Endpoint(url.rstrip("/"), ""), path, limit_s=LIMIT_S, limit_bytes=MAX_ANSWER_BYTES
+            )
     except ProxyError as error:  # not quoted: its words may hold the query
         raise SearchFailed(f"SearXNG cannot be reached ({error.kind}).") from error
     match status:
