@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from neuroflow_proxy.provider.presets import PRESETS
 from neuroflow_proxy.settings import SECTION_SCHEMA, VARIABLES
-from neuroflow_proxy.setup.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
 

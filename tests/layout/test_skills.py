@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import skills_ref
 
+from neuroflow_proxy.provider.presets import PRESETS
 from neuroflow_proxy.setup.keys import OPENAI_VARIABLE
-from neuroflow_proxy.setup.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
 PORTABLE, OURS = ROOT / "SKILL.md", ROOT / "skills" / "setup" / "SKILL.md"

@@ -14,9 +14,9 @@ import pytest
 
 from neuroflow_proxy.demo.connection import Receive, Scope, Send
 from neuroflow_proxy.demo.run import running
+from neuroflow_proxy.provider.presets import PRESETS, messages_url
 from neuroflow_proxy.server.app import create_app
 from neuroflow_proxy.settings import load_settings
-from neuroflow_proxy.setup.presets import PRESETS, messages_url
 from tests.e2e.claude import claude_edits_a_file
 from tests.setup.user import KEY, User, processes_of
 

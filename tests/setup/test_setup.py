@@ -272,6 +272,19 @@ def test_a_tracked_file_stops_setup_before_the_key_is_written(user: User) -> Non
     assert processes_of(user) == []
 
 
+def test_tracked_settings_of_claude_code_stop_setup_before_anything_is_written(user: User) -> None:
+    git(user, "init", "--quiet")
+    settings = user.project / ".claude" / "settings.local.json"
+    settings.parent.mkdir()
+    settings.write_text("{}")
+    git(user, "add", "--all")
+    ran = user.set_up("--yes", "--connect", "settings")
+    assert (ran.code, ran.json["error"]["kind"]) == (3, "settings")
+    assert "settings.local.json" in ran.json["error"]["hint"]
+    assert (settings.read_text(), user.file.parent.exists()) == ("{}", False)
+    assert processes_of(user) == []
+
+
 def test_machine_wide_settings_hold_everywhere_and_the_projects_own_stand_over_them(user: User) -> None:
     user.set_up("--yes", "--scope", "machine")
     everywhere = user.home / ".neuroflow" / "integrations.json"

@@ -76,9 +76,14 @@ def test_a_litellm_that_keeps_no_keys_but_its_own_means_the_key() -> None:
     assert judge(400, body).kind is Kind.AUTHENTICATION
 
 
-def test_another_providers_key_is_not_made_at_einfra() -> None:
-    body = json.dumps(said("Invalid API key")).encode()
-    assert "e-infra" not in classify(401, {}, body, provider="groq", model="m").hint
+@pytest.mark.parametrize(
+    ("provider", "place"),
+    [("openrouter", "https://openrouter.ai"), ("ollama", "this machine"), ("groq", "the provider's site")],
+)
+def test_a_refused_key_is_to_be_made_where_that_provider_makes_them(provider: str, place: str) -> None:
+    hint = classify(401, {}, json.dumps(said("Invalid API key")).encode(), provider=provider, model="m").hint
+    assert place in hint
+    assert "e-infra" not in hint
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])

@@ -309,11 +309,11 @@ def _instances(place: "Place") -> "Instances":
 
 
 def _wishes(flags: argparse.Namespace, place: "Place") -> "Wishes":
+    from .provider.presets import PRESETS
     from .setup.asker import Wishes
     from .setup.connect import Connect
     from .setup.integrations import Scope
     from .setup.keys import key_from_flags
-    from .setup.presets import PRESETS
 
     key = key_from_flags(from_stdin=flags.key_stdin, variable=flags.key_env, file=flags.key_file, env=place.env)
     base_url = next((preset.base_url for preset in PRESETS if preset.name == flags.provider), flags.base_url)

@@ -241,7 +241,7 @@ def find_integrations(cwd: Path, home: Path, env: Mapping[str, str]) -> Path | N
 def read_section(path: Path) -> CustomLlm | None:
     """Our section of an integrations file, or None if it has none. Raises `SettingsError` in words."""
     try:
-        document = loads(path.read_bytes())
+        document = loads(path.read_bytes())  # an empty file is no JSON: somebody may be about to write it
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
     except InvalidJSON as error:

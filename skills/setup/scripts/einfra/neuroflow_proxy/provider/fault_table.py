@@ -14,14 +14,6 @@ from ..errors import Kind
 from .error_body import ErrorBody
 from .patterns import LatePattern
 
-KEY_HELP = {
-    "einfra": (
-        "Make a new key at https://chat.ai.e-infra.cz under Settings, Account, API keys (the JWT token that the page"
-        " shows as well is the wrong one), then run /neuroflow:setup."
-    )
-}
-ANY_KEY_HELP = "Make a new key on the provider's site, then run /neuroflow:setup."
-
 _MODEL_HINT = "Choose another model with /neuroflow:setup."
 _MONEY_HINT = "Add credit there, or choose another key or model with /neuroflow:setup."
 _URL_HINT = "Check the base URL: it is the part before /chat/completions and mostly ends in /v1."

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from ..errors import Kind, UpstreamError
 from .error_body import ErrorBody, read_error, read_error_body
-from .fault_table import ANY_KEY_HELP, KEY_HELP, RULES, STATUS_WORDS
+from .fault_table import RULES, STATUS_WORDS
+from .presets import PRESETS
 from .retry_after import retry_after_s
 from .token_limits import TokenLimits, read_token_limits
 
@@ -117,7 +118,7 @@ def _judge(answer: _Answer, now: float | None) -> UpstreamError:
         "provider": answer.provider,
         "model": answer.model,
         "location": _without_query(headers.get("location", "")),
-        "key_help": KEY_HELP.get(answer.provider, ANY_KEY_HELP),
+        "key_help": _key_help(answer.provider),
     }
     message, hint = rule.lead.format_map(names), rule.hint.format_map(names)
     if answer.status is not None and answer.status >= 300:
@@ -177,6 +178,12 @@ def _too_long(limits: TokenLimits, answer: _Answer) -> str:
     known = f", whose window is {window} tokens" if window else ""
     words = f" {answer.provider}: {_sentence(answer.body.message)}" if answer.body.message else ""
     return f"prompt is too long for {answer.model}{known}.{words}"
+
+
+def _key_help(provider: str) -> str:
+    preset = next((preset for preset in PRESETS if preset.name == provider), None)
+    where = preset.where_keys_are_made if preset else "Keys are made on the provider's site."
+    return f"Run /neuroflow:setup with another key. {where}"
 
 
 def _without_query(location: str) -> str:

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from ..errors import InstanceError
 from ..models.profiles import profile_for
 from ..models.providers import adapted
+from ..provider.presets import messages_url, preset_of
 from ..settings import TIERS, CustomLlm
 from ..wire.hosts import is_this_machine
 from .place import Place
 from .ports import LOOPBACK
-from .presets import messages_url, preset_of
 
 # Claude Code must have some token, and a proxy without one of its own takes any.
 ANY_TOKEN = "any"  # noqa: S105

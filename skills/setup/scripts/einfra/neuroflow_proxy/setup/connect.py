@@ -21,7 +21,7 @@ from .claude_settings import (
     winner,
 )
 from .files import write_private
-from .git_guard import exposure, keep_out_of_git
+from .git_guard import exposure, keep_out_of_git, rule_needed
 from .integrations import Scope
 from .json_file import parse, read_bytes
 from .place import Place
@@ -48,15 +48,21 @@ def settings_file(integrations: Path, place: Place) -> Path:
     return project_settings(folder if is_read else place.cwd)
 
 
+def refuse_settings(path: Path, place: Place, *, with_key: bool) -> None:
+    """Raise `SettingsError` if our variables cannot be set in Claude Code's settings. Changes nothing."""
+    parse(path, read_bytes(path))
+    if path != user_settings(place):
+        rule_needed(path, env=place.env)
+    elif with_key and (problem := exposure(path, env=place.env)):
+        # Some keep their home's settings in a repository, where a token of this machine's own is no harm and a key is.
+        raise problem
+
+
 def write_settings(path: Path, variables: Sequence[Variable], journal: Journal, place: Place) -> bool:
     """Set our variables in Claude Code's settings; nothing else there is touched. Returns whether that changed them."""
+    refuse_settings(path, place, with_key=any(variable.is_key for variable in variables))
     if path != user_settings(place):
         keep_out_of_git(path, env=place.env, before_change=journal.remember_line)
-    elif any(variable.is_key for variable in variables):
-        # Some keep their home's settings in a repository, where a token of this machine's own is no harm and a key is.
-        problem = exposure(path, env=place.env)
-        if problem:
-            raise problem
     fields = {variable.name: variable.value for variable in variables}
     is_changed = set_fields(path, journal, section=ENV, fields=fields)
     theirs = parse(path, read_bytes(path))

@@ -9,23 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import SettingsError
+from ..provider.presets import messages_url
 from ..settings import EINFRA_BASE_URL, FIRST_PORT, SECTION, CustomLlm, parse_section, read_section, refuse_clear_text
 from ..wire.hosts import sends_keys_in_the_clear
 from .asker import Asker, Mode, SideModels, Way, Wishes
 from .catalog import Choice
 from .claude_settings import user_settings
-from .connect import Connect, is_newcomer, settings_file
+from .connect import Connect, is_newcomer, refuse_settings, settings_file
 from .features import OFF
 from .flowie import flowie_folder, refuse_secrets
 from .git_guard import keep_out_of_git
 from .instance import Instances, Started
 from .integrations import Scope, save_section
-from .json_file import parse, read_bytes
 from .keys import provider_name
 from .live_models import Listing, choices_of, working_key
 from .obstacle import obstacle
 from .place import Place
-from .presets import messages_url
 from .starting import let_run, new_token
 from .undo import Journal
 from .urls import to_base_url
@@ -88,7 +87,7 @@ def answered(wishes: Wishes, place: Place, asker: Asker, voice: Voice) -> Plan:
     skips_login = wishes.skips_login or False
     if connect is Connect.SETTINGS:
         settings = settings_file(path, place)
-        parse(settings, read_bytes(settings))
+        refuse_settings(settings, place, with_key=mode == "direct")
         # Seen with 2.1.330: settings of a project count only once the folder is trusted, and a Claude Code that was
         # never started comes not that far without reaching Anthropic. The user's own settings and the shell count.
         if wishes.skips_login is None and settings != user_settings(place) and is_newcomer(place):

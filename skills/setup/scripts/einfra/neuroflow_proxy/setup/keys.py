@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import SettingsError
+from ..provider.presets import EINFRA, OWN_KEY, PRESETS, preset_of
 from ..settings import CustomLlm
 from ..wire.hosts import is_this_machine
-from .presets import EINFRA, PRESETS, preset_of
 
 EINFRA_VARIABLES = EINFRA.variables
 OPENAI_VARIABLE = "OPENAI_API_KEY"
@@ -44,16 +44,11 @@ def last_four(key: str) -> str:
 
 def where_keys_are_made(base_url: str) -> str:
     """Where somebody finds a key that the provider takes."""
-    if is_this_machine(base_url):
-        return "Give the key that the service on this machine was started with."
     preset = preset_of(base_url)
-    if preset is not EINFRA:
-        page = preset.keys_page if preset else f"the account pages of {urlsplit(base_url).hostname}"
-        return f"Keys are made at {page}."
-    return (
-        f"Keys are made at {EINFRA.keys_page}: Settings, Account, API keys. They begin with sk-; the JWT token beside "
-        "them is the wrong one."
-    )
+    if preset:
+        return preset.where_keys_are_made
+    host = urlsplit(base_url).hostname
+    return OWN_KEY if is_this_machine(base_url) else f"Keys are made at the account pages of {host}."
 
 
 def provider_name(base_url: str) -> str:

@@ -1,12 +1,12 @@
 """What is set up, and whether it runs. People wait for it, and prompts and hooks call it: nothing heavy is loaded."""
 
+from ..provider.presets import messages_url
 from ..settings import CustomLlm
 from ..wire.messages_api import JSON
 from .health import ask_stats
 from .instance import Instances, Record
 from .keys import last_four
 from .place import Place
-from .presets import messages_url
 from .report import Report, address, facts_of
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import questionary
 
 from ..errors import ProxyError, SettingsError, UpstreamError
+from ..provider.presets import PRESETS, preset_of
 from ..settings import TIERS
 from ..wire.hosts import is_this_machine
 from .asker import Mode, SideModels, Way
@@ -20,7 +21,6 @@ from .connect import Connect
 from .integrations import Scope
 from .keys import NO_KEY, Key, checked, where_keys_are_made
 from .model_table import table
-from .presets import PRESETS, preset_of
 from .urls import to_base_url
 
 _STYLE = questionary.Style([("highlighted", "bold"), ("pointer", "bold"), ("instruction", "fg:ansibrightblack")])

@@ -5,13 +5,15 @@ from urllib.parse import urlsplit
 
 from ..settings import EINFRA_BASE_URL
 
+OWN_KEY = "Give the key that the service on this machine was started with."
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
     """One provider.
 
     `messages_url` is the base URL of its own Messages API, to which a client adds `/v1/messages`; empty if it has none.
-    `variables` are those in which people keep its key.
+    `variables` are those in which people keep its key. One without a `keys_page` runs on this machine.
     """
 
     name: str
@@ -20,6 +22,12 @@ class Preset:
     messages_url: str
     keys_page: str = ""
     variables: tuple[str, ...] = ()
+    keys_note: str = ""
+
+    @property
+    def where_keys_are_made(self) -> str:
+        """Where somebody finds a key that it takes."""
+        return f"Keys are made at {self.keys_page}{self.keys_note}." if self.keys_page else OWN_KEY
 
 
 PRESETS = (
@@ -30,6 +38,7 @@ PRESETS = (
         "https://llm.ai.e-infra.cz",
         "https://chat.ai.e-infra.cz",
         ("EINFRA_API_KEY", "E_INFRA_API_TOKEN"),
+        ": Settings, Account, API keys. They begin with sk-; the JWT token beside them is the wrong one",
     ),
     Preset(
         "minimax",
