@@ -88,6 +88,23 @@ def test_what_a_parser_left_of_the_frame_beside_a_native_call_is_no_text(
             assert calls_of(out) == [("Bash", {"command": "ls"})]
 
 
+@pytest.mark.parametrize("end", ["", "</tool_call>", "</tool_call>\n"])
+@pytest.mark.parametrize("pieces", [[""], ["{}"], ["", "{", "}"]])
+def test_arguments_that_a_parser_left_in_the_name_are_the_calls(end: str, pieces: list[str]) -> None:
+    name = f"read<arg_key>file_path</arg_key><arg_value>/a</arg_value><arg_key>limit</arg_key><arg_value>7</arg_value>{end}"
+    first, *rest = pieces
+    out = run(ToolCall(0, "call_1", name, first), *(ToolCall(0, "", "", piece) for piece in rest), Finish("tool_calls"))
+    assert out[0] == ToolCall(0, "call_1", "Read", '{"file_path":"/a","limit":7}', whole=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["Bash<arg_value>ls</arg_value>", "Bsh<arg_key>command</arg_key><arg_value>ls</arg_value>"]
+)
+def test_a_name_that_is_no_call_stays_as_it_came(name: str) -> None:
+    native = ToolCall(0, "call_1", name, '{"command":"ls"}')
+    assert run(native, Finish("tool_calls")) == [native, Finish("tool_calls")]
+
+
 @pytest.mark.parametrize("text", ["Done.", "> quoted", "} and so", "</div> closes", "\n\n</tool_callx>", "]"])
 def test_words_behind_a_native_call_stay(text: str) -> None:
     for rest in ([text], [*text]):

@@ -28,7 +28,7 @@ from .tags import (
     peek_tag,
     take,
 )
-from .toolbox import Toolbox
+from .toolbox import Call, Toolbox
 
 WRAPPERS = frozenset(
     ("tool_call", "tool_calls", "function_call", "function_calls", "calls", "tools", "tool", "TOOLCALL", "toolcall")
@@ -282,6 +282,21 @@ def _named(source: Source, tools: Toolbox) -> Steps[list[Item]]:
         return [tools.call(name, arguments, "glm")]
     except Unreadable as error:
         raise Refuted from error
+
+
+def call_in_name(said: str, tools: Toolbox) -> Call | None:
+    """GLM's form where a parser took it whole for the name, `Read<arg_key>…` (zai-org/GLM-5 #84); None if it is not."""
+    source = Source(said, 0)
+    source.end(was_cut=False)
+    try:
+        next(_named(source, tools))
+    except StopIteration as stop:
+        (call,) = stop.value
+        if not source.text[source.position :].strip():
+            return call  # type: ignore[no-any-return]
+    except Refuted:
+        return None
+    return None
 
 
 def _declared_name(source: Source, tools: Toolbox) -> Steps[tuple[str, str]]:

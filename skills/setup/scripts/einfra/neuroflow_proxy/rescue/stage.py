@@ -22,6 +22,7 @@ from . import control_tokens, marks, thoughts
 from .block import Block, Then
 from .harvest import Channel, Harvest
 from .leftovers import is_opening, leftovers, unless_quoted
+from .markup import call_in_name
 from .prose import Prose
 from .schema import Value
 from .source import CutOff, Refuted, Source, Steps, Unfinished
@@ -90,9 +91,8 @@ class Rescue:
     def feed(self, fragments: Sequence[Fragment]) -> list[Fragment]:
         """Take fragments; return those that can be passed on now."""
         if self._is_idle and len(fragments) == 1 and isinstance(fragments[0], ToolCall):
-            self._harvest.add_native(fragments[0])
             self._is_behind_call, self._flows = bool(self._tools), False
-            return [*fragments]
+            return [self._native_call(fragments[0])]
         if self._flows and {*map(type, fragments)} == {self._home}:
             text = "".join([fragment.text for fragment in fragments])  # type: ignore[union-attr]
             channel = self.flows_into(self._home, text) if text else None
@@ -150,7 +150,7 @@ class Rescue:
             self._settle(was_cut=False)
             self._is_behind_call = bool(self._tools)
             self._is_undecided = False
-            self._harvest.add_native(fragment)
+            fragment = self._native_call(fragment)
         elif isinstance(fragment, (Finish, Failure)):
             self._settle(was_cut=isinstance(fragment, Failure) or fragment.was_cut)
             self._is_undecided = False
@@ -158,6 +158,15 @@ class Rescue:
                 self._release()
         self._flush()
         self._out.append(fragment)
+
+    def _native_call(self, piece: ToolCall) -> ToolCall:
+        """A piece of a call that the provider sends as one, with its arguments out of its name if they are there."""
+        found = call_in_name(piece.name, self._tools) if "<arg_value>" in piece.name else None
+        if found is not None:
+            self.counts[found.grammar] += 1
+            piece = ToolCall(piece.slot, piece.id, found.name, found.arguments, whole=True)
+        self._harvest.add_native(piece)
+        return piece
 
     def _hear(self, field: Channel, text: str) -> None:
         """Take a run of text that came in one field."""
