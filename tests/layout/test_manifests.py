@@ -65,15 +65,22 @@ def test_a_release_is_refused_under_another_name_and_says_what_the_changelog_say
 
 @pytest.mark.parametrize("script", ENTRY_SCRIPTS, ids=lambda script: script.name)
 def test_a_script_installs_only_what_the_package_depends_on(script: Path) -> None:
-    metadata, project = inline_metadata(script), pyproject()["project"]
-    assert metadata["requires-python"] == project["requires-python"]
-    assert set(metadata["dependencies"]) <= set(project["dependencies"])
+    metadata = inline_metadata(script)
+    assert metadata["requires-python"] == pyproject()["project"]["requires-python"]
+    assert set(metadata["dependencies"]) <= all_dependencies()
 
 
-def test_the_proxy_script_has_all_that_the_proxy_needs() -> None:
-    """What the interactive set-up needs is the only thing that it may leave out."""
-    left_out = set(pyproject()["project"]["dependencies"]) - set(inline_metadata(EINFRA / "proxy.py")["dependencies"])
-    assert {re.split(r"\W", requirement)[0] for requirement in left_out} == {"psutil", "questionary"}
+@pytest.mark.parametrize(("script", "others"), [("proxy.py", {"psutil", "questionary"}), ("configure.py", set())])
+def test_a_script_has_all_that_its_proxy_needs(script: str, others: set[str]) -> None:
+    """What set-up starts runs with set-up's own packages. What only set-up needs may be left out of the proxy's own."""
+    left_out = all_dependencies() - set(inline_metadata(EINFRA / script)["dependencies"])
+    assert {re.split(r"\W", requirement)[0] for requirement in left_out} == others
+
+
+def all_dependencies() -> set[str]:
+    """What the package asks for, with what it does on demand."""
+    project = pyproject()["project"]
+    return {*project["dependencies"], *project["optional-dependencies"]["search"]}
 
 
 def test_the_scripts_folder_is_fenced_off_from_uv() -> None:

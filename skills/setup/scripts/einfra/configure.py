@@ -6,7 +6,9 @@
 #     "psutil>=6.0",
 #     "questionary>=2.1",
 #     "uvicorn>=0.30",
-#     # Only for speed; the proxy that this starts runs with the same packages.
+#     # The proxy that this starts runs with the same packages. For documents, searches, and speed:
+#     "pypdf>=5.0",
+#     "ddgs>=9.0",
 #     "httptools>=0.6",
 #     "uvloop>=0.21; sys_platform != 'win32'",
 # ]

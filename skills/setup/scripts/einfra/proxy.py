@@ -3,8 +3,9 @@
 # dependencies = [
 #     "httpx>=0.28",
 #     "uvicorn>=0.30",
-#     # `uvicorn proxy:app` does without these: for documents, and for speed.
+#     # `uvicorn proxy:app` does without these: for documents, searches, and speed.
 #     "pypdf>=5.0",
+#     "ddgs>=9.0",
 #     "httptools>=0.6",
 #     "msgspec>=0.19",
 #     "uvloop>=0.21; sys_platform != 'win32'",

@@ -1,4 +1,4 @@
-"""Asking public search engines through the package `ddgs`, which is installed only for those who choose it."""
+"""Asking public search engines through the package `ddgs`, which is an extra of the wheel."""
 
 import asyncio
 from typing import Any
