@@ -226,6 +226,21 @@ POSITIVE = [
         '<｜DSML｜function_calls>\n<｜DSML｜invoke name="ListTasks"/>\n</｜DSML｜function_calls>',
         [("ListTasks", {})],
     ),
+    *(
+        Leak(
+            f"dsml-arguments-one-level-too-deep-{number}",
+            f'<｜DSML｜invoke name="Bash">\n{body}\n</｜DSML｜invoke>',
+            PWD,
+        )
+        for number, body in enumerate(
+            (
+                '{"arguments": {"command": "pwd"}}',
+                '<｜DSML｜parameter name="arguments" string="false">{"command": "pwd"}</｜DSML｜parameter>',
+                '<｜DSML｜parameter name="input" string="true">{"command": "pwd"}</｜DSML｜parameter>',
+                '<｜DSML｜parameter name="arguments" string="true">pwd</｜DSML｜parameter>',
+            )
+        )
+    ),
     Leak("dsml-json-body", '<｜DSML｜invoke name="Bash">\n{\n  "command": "pwd"\n}\n</｜DSML｜invoke>', PWD),
     Leak(
         "dsml-text-that-looks-like-a-number",

@@ -58,6 +58,14 @@ REPAIRS: dict[str, tuple[str, str, Any]] = {
     "nothing at all": ("ListTasks", "", {}),
     "null": ("ListTasks", "null", {}),
     "blank": ("ListTasks", " \n", {}),
+    "one level too deep": ("Bash", '{"arguments": {"command": "ls"}}', {"command": "ls"}),
+    "one level too deep and of the wrong type": (
+        "Read",
+        '{\n  "input": {"file_path": "/a", "offset": "5"}}',
+        {"file_path": "/a", "offset": 5},
+    ),
+    "one level too deep as text": ("Bash", '{"arguments": "{\\"command\\": \\"ls\\"}"}', {"command": "ls"}),
+    "nothing but the one thing to tell": ("Bash", '{"arguments": "ls -la"}', {"command": "ls -la"}),
     "repaired and coerced": ("Read", "{'offset': '5', 'file_path': '/a'}", {"file_path": "/a", "offset": 5}),
 }
 
@@ -162,6 +170,29 @@ def test_a_valid_object_stays_as_it_is_even_where_the_schema_would_want_it_other
     sent, stream = run("Read", text)
     assert sent == text
     assert not stream.repaired
+
+
+TAKES_INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        (TAKES_INPUT, '{"input": "{\\"input\\": 1}"}'),
+        ({"type": "object"}, '{"arguments": {"a": 1}}'),
+        (TOOLS["Bash"], '{"arguments": {"path": "ls"}}'),
+        (TOOLS["Bash"], '{"arguments": ["ls"]}'),
+        (TOOLS["Bash"], '{"arguments": {"command": "ls"}, "timeout": 5}'),
+        (TOOLS["Write"], '{"arguments": "/a"}'),
+        (TOOLS["Write"], '{"argument": {"file_path": "/a", "content": ""}}'),
+    ],
+)
+def test_a_parameter_of_the_tool_is_no_wrapper_and_what_fits_nowhere_stays(schema: Any, text: str) -> None:
+    for size in (1, 4, 1000):
+        stream = ArgumentsStream(schema)
+        sent = "".join(stream.feed(text[i : i + size]) for i in range(0, len(text), size))
+        assert sent + stream.finish(cut_off=False) == text
+        assert not stream.repaired
 
 
 def test_endless_white_space_is_not_passed_on_and_not_kept() -> None:

@@ -1,5 +1,7 @@
 """The arguments of one tool call on their way to the client: valid JSON at once and untouched, anything else repaired.
 
+Valid, and yet repaired, is one thing: an object in which all stands one level too deep.
+
 The text is checked while it arrives. What is certain is passed on; what the next character could still turn into
 something else (a closing quote, a comma, a number) waits for that character. From the first character that is not JSON
 on, the rest is held until the call ends; then it is read leniently. The repaired text must continue what was already
@@ -12,7 +14,7 @@ from typing import Literal
 
 from ..wire.codec import InvalidJSON, dumps_text, loads
 from .lenient_json import Missing, Unreadable, rewrite
-from .schema import Value, coerce, fits, required
+from .schema import ARGUMENT_KEYS, Value, coerce, fits, required, unwrapped, wrappers
 
 # Constrained decoding gone wrong writes white space without end; no more of it is kept in a row.
 MAX_BLANKS = 500
@@ -26,6 +28,7 @@ _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true
 _SCALAR_CHARACTERS = re.compile(r"[-+.0-9A-Za-z]{1,400}")
 _PRELUDE = re.compile(r"\s*(?:(?:```\w*|<\|?[\w:]{1,40}\|?>|json\b)\s*)*")
 _MEANS_NONE = ("", "null", "None")
+_LONGEST_WRAPPER = max(map(len, ARGUMENT_KEYS))
 
 
 # Where in the grammar the text stands. No enum: what is asked several times for each piece must not take 0.2 µs to look
@@ -39,6 +42,7 @@ class ArgumentsStream:
 
     def __init__(self, schema: Value) -> None:
         self._schema = schema
+        self._wrappers = wrappers(schema)
         self._at: _At = "START"
         self._open: list[str] = []  # the brackets that are still open
         self._said: list[str] = []  # everything, as it came; needed until it is known to be whole
@@ -82,7 +86,7 @@ class ArgumentsStream:
             return said[self._sent_length :]
         self._at = "DONE"
         self._said.clear()
-        self.repaired = True
+        self.repaired = repaired != said
         return repaired[self._sent_length :]
 
     def _drop(self, surplus: str) -> None:
@@ -104,7 +108,7 @@ class ArgumentsStream:
         if not isinstance(value, dict):
             return None
         candidates = [rewritten]
-        meant = coerce(value, self._schema)
+        meant = coerce(unwrapped(value, self._schema), self._schema)
         if meant != value:
             candidates.insert(0, dumps_text(meant))
         for candidate in candidates:
@@ -136,6 +140,8 @@ class ArgumentsStream:
             match at:
                 case "START" if character == "{":
                     at = self._enter("{")
+                case "FIRST_KEY" if character == '"' and (wraps := self._wraps(text, i + 1)) is not False:
+                    return self._break(safe) if wraps else safe
                 case "FIRST_KEY" | "NEXT_KEY" if character == '"':
                     at = "KEY"
                 case "COLON" if character == ":":
@@ -167,6 +173,15 @@ class ArgumentsStream:
             safe, self._at = i, at
             if at == "DONE":
                 return safe
+
+    def _wraps(self, text: str, start: int) -> bool | None:
+        """Whether the first key, which begins here, is only a wrapper's; None if the text ends too early to tell."""
+        if len(self._open) > 1:
+            return False
+        name, is_closed, _ = text[start : start + _LONGEST_WRAPPER + 1].partition('"')
+        if is_closed:
+            return name in self._wrappers
+        return None if any(wrapper.startswith(name) for wrapper in self._wrappers) else False
 
     def _enter(self, bracket: str) -> _At:
         self._open.append(bracket)

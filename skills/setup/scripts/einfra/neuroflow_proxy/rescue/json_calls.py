@@ -6,7 +6,7 @@ Read where a grammar expects them; what stands around them (tags, control tokens
 import re
 
 from .lenient_json import Missing, Unreadable, read_object
-from .schema import Value, required
+from .schema import ARGUMENT_KEYS, Value, required
 from .source import CutOff, Refuted, Source, Steps
 from .toolbox import Call, Toolbox
 
@@ -14,7 +14,6 @@ Item = Call | str
 """A call that was found, or text that is to stay text."""
 
 _NAME_KEYS = ("name", "tool_name", "function_name", "function", "tool")
-_ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "params", "tool_input")
 # The head of a key; anything else behind a brace is no JSON object, and is seen at once.
 _OBJECT_HEAD = re.compile(r"""\{\s*(?:["'}]|[^\W\d][\w$-]*\s*[:=])""")
 _HEAD_LENGTH = 80
@@ -181,7 +180,7 @@ def _call_of(said: Value, tools: Toolbox, grammar: str) -> Call | None:
         if not isinstance(arguments, dict):
             return None
     else:
-        arguments = next((said[key] for key in _ARGUMENT_KEYS if key in said), None)
+        arguments = next((said[key] for key in ARGUMENT_KEYS if key in said), None)
     declared = tools.names.find(name) if name else None
     if declared is None or (arguments is None and required(tools.schema(declared))):
         return None

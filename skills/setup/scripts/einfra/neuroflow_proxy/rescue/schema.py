@@ -12,6 +12,8 @@ from ..wire.codec import InvalidJSON, dumps_text, loads
 Value: TypeAlias = Any
 """Any JSON value, schemas included: a schema may be anything that a client declared."""
 
+ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "params", "tool_input")
+"""How models name what holds the arguments of a call."""
 _ALTERNATIVES = ("anyOf", "oneOf")
 _MAX_DEPTH = 64
 
@@ -26,6 +28,37 @@ def properties(schema: Value) -> dict[str, Value]:
     """The declared properties; empty where the schema does not list any."""
     found = schema.get("properties") if isinstance(schema, dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def wrappers(schema: Value) -> frozenset[str]:
+    """The names that can only be a wrapper around the arguments: the tool has parameters, and none of that name."""
+    known = properties(schema)
+    return frozenset(ARGUMENT_KEYS).difference(known) if known else frozenset()
+
+
+def unwrapped(arguments: dict[str, Value], schema: Value) -> dict[str, Value]:
+    """The arguments, where they stand one level too deep, in a parameter that the tool does not take.
+
+    DeepSeek V4 writes `{"arguments": {"command": "ls"}}`, also with a text in place of the inner object: its JSON, or
+    the one thing that the tool must be told (sglang #38924, #38386; vllm #41240).
+    """
+    if len(arguments) != 1 or not wrappers(schema).issuperset(arguments):
+        return arguments
+    known, needed = properties(schema), required(schema)
+    (said,) = arguments.values()
+    inner = _parsed(said) if isinstance(said, str) else said
+    if isinstance(inner, dict):
+        return inner if inner.keys() <= known.keys() else arguments
+    if isinstance(said, str) and len(needed) == 1 and fits(said, known.get(needed[0])):
+        return {needed[0]: said}
+    return arguments
+
+
+def _parsed(text: str) -> Value:
+    try:
+        return loads(text)
+    except InvalidJSON:
+        return text
 
 
 def fits(value: Value, schema: Value, depth: int = 0) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ..wire.codec import InvalidJSON, dumps_text, loads
 from .lenient_json import Missing, Unreadable, read_object
 from .names import DeclaredNames
-from .schema import Value, coerce, from_text, properties, required
+from .schema import Value, coerce, from_text, properties, required, unwrapped
 
 
 class Call(NamedTuple):
@@ -55,7 +55,7 @@ class Toolbox:
         if not isinstance(arguments, dict):
             raise Unreadable("arguments are not an object")
         try:
-            return Call(name, dumps_text(coerce(arguments, self.schema(name))), grammar)
+            return Call(name, dumps_text(self._meant(name, arguments)), grammar)
         except ValueError as error:  # an infinite number
             raise Unreadable(str(error)) from error
 
@@ -66,7 +66,11 @@ class Toolbox:
             return Call(name, "{}", grammar)
         value = read_object(text, missing=missing)
         try:
-            is_valid = loads(text) == coerce(value, self.schema(name))
+            is_valid = loads(text) == self._meant(name, value)
         except InvalidJSON:
             is_valid = False
         return Call(name, text, grammar) if is_valid else self.call(name, value, grammar)
+
+    def _meant(self, name: str, arguments: dict[str, Value]) -> Value:
+        schema = self.schema(name)
+        return coerce(unwrapped(arguments, schema), schema)
