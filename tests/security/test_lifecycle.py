@@ -142,9 +142,7 @@ def test_a_clock_that_was_set_meanwhile_does_not_make_a_proxy_a_stranger(
     began, boot = psutil.Process.create_time, psutil.boot_time()
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: began(process) + 3600)
     monkeypatch.setattr(psutil, "boot_time", lambda: boot + 3600)
-    running = user.instances.running(user.file)
-    assert running is not None
-    assert running[0] == record
+    assert user.instances.running(user.file) == record
     assert user.instances.stop(user.file)
     assert not is_alive(record.pid or 0)
 

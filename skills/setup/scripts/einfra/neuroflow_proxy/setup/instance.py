@@ -104,11 +104,10 @@ class Instances:
         except (OSError, InvalidJSON, TypeError):  # none, or one that another version wrote: nothing to go by
             return None
 
-    def running(self, integrations: Path) -> tuple[Record, Health] | None:
+    def running(self, integrations: Path) -> Record | None:
         """The proxy of this file, if it answers."""
-        record = self.find(integrations)
-        health = ask_health(record.port) if record else None
-        return (record, health) if record and health and health.instance_id == record.instance_id else None
+        answering = self._answering(integrations)
+        return answering[0] if answering else None
 
     def log(self, integrations: Path) -> Path:
         """Where the proxy of this file writes, or wrote when it last ran."""
@@ -139,10 +138,11 @@ class Instances:
         `on_port` is told the port before the proxy looks at the file. `secret` is kept out of the child's environment,
         whatever variable it stands in.
         """
-        running = self.running(integrations)
-        if running and running[1].version == VERSION:
-            on_port(running[0].port)
-            return Started(self._completed(running[0]), is_new=False)
+        answering = self._answering(integrations)
+        if answering and answering[1].version == VERSION:
+            record, _ = answering
+            on_port(record.port)
+            return Started(self._completed(record), is_new=False)
         self.stop(integrations)
         for candidate in free_ports(port, say):
             record = Record(
@@ -190,6 +190,12 @@ class Instances:
         with contextlib.suppress(OSError):  # Windows removes no open file, and other proxies may have files here
             self._path(integrations, "lock").unlink(missing_ok=True)
             self.state.rmdir()
+
+    def _answering(self, integrations: Path) -> tuple[Record, Health] | None:
+        """The proxy of this file and what it tells of itself, if it does."""
+        record = self.find(integrations)
+        health = ask_health(record.port) if record else None
+        return (record, health) if record and health and health.instance_id == record.instance_id else None
 
     def _completed(self, record: Record) -> Record:
         """The record with its process, which whoever started that may have been killed before writing down."""

@@ -41,7 +41,7 @@ def let_run(
         is_changed = save_section(path, placed, again=is_changed) or is_changed
 
     running = instances.running(path)
-    if running and (again or port not in (None, running[0].port)):
+    if running and (again or port not in (None, running.port)):
         instances.stop(path)
     started = instances.start(
         path, port=port or section.proxy_port, on_port=write_down, secret=section.api_key, env=env, say=say

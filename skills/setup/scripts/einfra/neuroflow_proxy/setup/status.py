@@ -19,8 +19,7 @@ def status(place: Place, instances: Instances) -> Report:
             ["Nothing is set up yet for this folder or this machine. Run `configure.py setup`."],
         )
     path, section = in_use
-    running = instances.running(path)
-    record = running[0] if running else None
+    record = instances.running(path)
     stats = ask_stats(record.port, section.proxy_token) if record else None
     small = f", {section.small_model} for small requests" if section.small_model else ""
     small += "".join(f", {model} for {tier}" for tier, model in section.tiers.items())

@@ -46,8 +46,7 @@ def switch(
     with instances.lock(path):
         save_section(path, changes)
     section = read_section(path) or before
-    running = instances.running(path)
-    record = running[0] if running else None
+    record = instances.running(path)
     return Switch(
         path,
         before,

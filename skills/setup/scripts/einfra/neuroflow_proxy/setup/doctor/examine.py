@@ -28,8 +28,7 @@ def doctor(place: Place, instances: Instances, *, proves: bool) -> Report:
         path, section = place.configured()
     except SettingsError as error:
         return _report([failed("settings", error, otherwise="Run `configure.py setup`.")], [])
-    running = instances.running(path)
-    record = running[0] if running else None
+    record = instances.running(path)
     section = replace(section, proxy_port=record.port) if record else section
     found = sources(place)
     checks = [
