@@ -10,6 +10,7 @@ from .acl import leave_to_user, system_folder
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+_TEMPORARY = ".{name}.{pid}.tmp"
 _REPLACE_TRIES = 20
 _REPLACE_PAUSE_S = 0.05
 
@@ -19,7 +20,7 @@ def write_private(path: Path, data: bytes) -> None:
     path = path.resolve()
     make_private_folder(path.parent)
     remove_leftovers(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path, os.getpid())
     try:
         with open(open_private(temporary), "wb") as file:
             file.write(data)
@@ -31,10 +32,20 @@ def write_private(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def temporary_beside(path: Path, pid: int) -> Path:
+    """Where the process `pid` writes what will be at `path`."""
+    return path.with_name(_TEMPORARY.format(name=path.name, pid=pid))
+
+
+def backup_of(path: Path) -> Path:
+    """Where what was at `path` before set-up is kept beside it."""
+    return path.with_name(f"{path.name}.bak")
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files beside `path` of writers that were killed: what is in them may be a key."""
     path = path.resolve()
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+    for leftover in path.parent.glob(_TEMPORARY.format(name=glob.escape(path.name), pid="*")):
         if not _is_running(leftover.suffixes[-2][1:]):
             leftover.unlink(missing_ok=True)
 

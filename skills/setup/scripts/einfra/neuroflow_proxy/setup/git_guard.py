@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..errors import SettingsError
 from ..settings import INTEGRATIONS_NAME
+from .files import backup_of, temporary_beside
 from .git import Git
 
 # By the folder of the file. Wide enough for backups and temporary files, and no wider.
@@ -93,7 +94,7 @@ def _repository(path: Path, env: Mapping[str, str]) -> Git | None:
 
 def _secrets(path: Path) -> list[Path]:
     """Not only the file itself: its backup and its temporary files hold the same."""
-    return [path, path.with_name(f"{path.name}.bak"), path.with_name(f".{path.name}.0.tmp")]
+    return [path, backup_of(path), temporary_beside(path, pid=0)]
 
 
 def _tracked(path: Path, git: Git) -> SettingsError | None:

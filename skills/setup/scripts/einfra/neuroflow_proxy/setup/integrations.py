@@ -8,11 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from ..settings import INTEGRATIONS_NAME, SECTION
-from .files import PRIVATE_FILE, write_private
+from .files import PRIVATE_FILE, backup_of, write_private
 from .json_file import cannot_write, parse, read_bytes, render, section_of
 
 OTHER_SCOPE = "Free the way to it, or choose the other scope: `--scope project` or `--scope machine`."
-BACKUP_SUFFIX = ".bak"
 
 
 class Scope(StrEnum):
@@ -55,7 +54,7 @@ def save_section(path: Path, changes: Mapping[str, object], *, again: bool = Fal
                 path.chmod(PRIVATE_FILE)  # it holds a key, whoever made it
             return False
         if old and not again:
-            write_private(path.with_name(path.name + BACKUP_SUFFIX), old)
+            write_private(backup_of(path), old)
         write_private(path, new)
     except OSError as error:
         raise cannot_write(path, error, hint=OTHER_SCOPE) from error

@@ -17,8 +17,7 @@ from ..errors import SettingsError
 from ..settings import SECTION
 from ..wire.messages_api import JSON
 from ..wire.plain_json import InvalidJSON, dumps, loads
-from .files import remove_leftovers, write_private
-from .integrations import BACKUP_SUFFIX
+from .files import backup_of, remove_leftovers, write_private
 from .json_file import cannot_write, parse, read_bytes, render, section_of
 
 ENV = "env"
@@ -168,7 +167,7 @@ def _put_back(entry: Entry) -> bool:
     data = entry.data if document == original else render(document, like=current)
     try:
         if entry.section == SECTION and not entry.names:
-            path.with_name(path.name + BACKUP_SUFFIX).unlink(missing_ok=True)  # it may hold the key
+            backup_of(path).unlink(missing_ok=True)  # it may hold the key
         if entry.original is None and not document:
             path.unlink(missing_ok=True)
             if path.parent.is_dir() and not any(path.parent.iterdir()):

@@ -8,9 +8,8 @@ from ...errors import SettingsError
 from ...settings import CustomLlm
 from ..acl import system_folder, who_may
 from ..claude_settings import Source
-from ..files import PRIVATE_FILE
+from ..files import PRIVATE_FILE, backup_of
 from ..git_guard import exposure
-from ..integrations import BACKUP_SUFFIX
 from ..place import Place
 from .check import Check, failed
 
@@ -22,8 +21,7 @@ def private_files(path: Path, section: CustomLlm, found: Sequence[Source], place
     """Modes and git, for the integrations file, its backup, and settings of Claude Code with the same secrets."""
     secrets = {secret for secret in (section.api_key, section.proxy_token) if secret}
     settings = [source.path for source in found if source.path and secrets & set(source.env.values())]
-    backup = path.with_name(path.name + BACKUP_SUFFIX)
-    files = [file for file in (path, backup, *settings) if file.exists()]
+    files = [file for file in (path, backup_of(path), *settings) if file.exists()]
     yield from _grants(files) if place.platform == "win32" else _modes(files)
     for file in (path, *settings):
         try:
