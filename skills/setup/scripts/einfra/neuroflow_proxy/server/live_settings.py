@@ -51,7 +51,7 @@ class LiveSettings:
         self._stamp = stamp
         try:
             fresh = self._load()
-            if stamp is None or fresh.path is None:  # what is read then is the home's file, or nobody's
+            if fresh.path != self._settings.path:  # the home's file, or none
                 raise SettingsError(f"{self._settings.path} is gone, or holds no settings for this proxy any more.")
         except SettingsError as error:
             self.problem = error.full_message
