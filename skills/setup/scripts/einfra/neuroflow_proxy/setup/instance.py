@@ -9,7 +9,6 @@ Homes may be shared between machines and loopback is not, so a record belongs to
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import secrets
@@ -27,6 +26,7 @@ from ..version import VERSION
 from ..wire.plain_json import InvalidJSON, dumps, loads
 from .files import open_private, remove_leftovers, write_private
 from .health import Health, ask_health
+from .integrations import state_name
 from .keys import EINFRA_VARIABLES, OPENAI_VARIABLE
 from .lock import exclusive
 from .platforms import detached
@@ -116,9 +116,8 @@ class Instances:
     def on_other_hosts(self, integrations: Path) -> list[Record]:
         """What other machines that share this home have written down for this file."""
         own = self._path(integrations, "json")
-        digest = own.stem.rpartition("-")[2]
         found = []
-        for path in self.state.glob(f"*-{digest}.json"):
+        for path in self.state.glob(f"*-{state_name(integrations)}.json"):
             with contextlib.suppress(OSError, InvalidJSON, TypeError):  # as in `find`
                 found += [Record(**loads(path.read_bytes()))] if path != own else []
         return found
@@ -250,8 +249,7 @@ class Instances:
 
     def _path(self, integrations: Path, suffix: str) -> Path:
         host = re.sub(r"[^A-Za-z0-9.-]", "-", self._host)
-        digest = hashlib.sha256(str(integrations.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
-        return self.state / f"{host}-{digest[:12]}.{suffix}"
+        return self.state / f"{host}-{state_name(integrations)}.{suffix}"
 
 
 def child_environment(env: Mapping[str, str], integrations: Path, *, secret: str) -> dict[str, str]:

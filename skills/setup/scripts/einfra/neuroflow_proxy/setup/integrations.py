@@ -3,6 +3,7 @@
 Reading and checking is `settings.py`'s; keeping the file out of git is `git_guard.py`'s.
 """
 
+import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -34,6 +35,11 @@ def project_folder(cwd: Path, home: Path) -> Path:
         if (folder / INTEGRATIONS_NAME.parent).is_dir() or (folder / ".git").exists():
             return folder
     return cwd
+
+
+def state_name(path: Path) -> str:
+    """By which files in the user's state folder know an integrations file, however its path is spelt."""
+    return hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def save_section(path: Path, changes: Mapping[str, object], *, again: bool = False) -> bool:

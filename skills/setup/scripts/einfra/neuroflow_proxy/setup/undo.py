@@ -8,7 +8,6 @@ What was in a file may be a key of somebody's. The journal is for the user alone
 
 import base64
 import contextlib
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..settings import SECTION
 from ..wire.messages_api import JSON
 from ..wire.plain_json import InvalidJSON, dumps, loads
 from .files import backup_of, remove_leftovers, write_private
+from .integrations import state_name
 from .json_file import cannot_write, parse, read_bytes, render, section_of
 
 ENV = "env"
@@ -52,8 +52,7 @@ class Journal:
     """The entries that belong to one integrations file. Hold its lock to add to them."""
 
     def __init__(self, state: Path, integrations: Path) -> None:
-        digest = hashlib.sha256(str(integrations.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
-        self._path = state / f"{digest[:12]}.undo"
+        self._path = state / f"{state_name(integrations)}.undo"
 
     def entries(self) -> list[Entry]:
         return _entries(self._path)
