@@ -38,6 +38,15 @@ _RESEARCH_START = 1 << 16
 _MAX_REFUTED = 1000
 
 
+class _Said:
+    """What one channel has said so far."""
+
+    def __init__(self, *, may_begin_call: bool) -> None:
+        self.prose = Prose()
+        self.has_words = False  # anything but white space
+        self.may_begin_call = may_begin_call  # nothing was said yet: only there may a call stand without any mark
+
+
 class Rescue:
     """One answer's filter.
 
@@ -62,9 +71,7 @@ class Rescue:
         self._home: Channel = Text  # the field in which the provider sends now
         self._channel: Channel = Text  # the channel to which that belongs
         self._span: Span | None = None
-        self._prose: dict[Channel, Prose] = {Text: Prose(), Reasoning: Prose()}
-        # Where nothing was said yet: only there may a call stand without any mark.
-        self._is_beginning: dict[Channel, bool] = {Text: bool(tools), Reasoning: bool(tools)}
+        self._said: dict[Channel, _Said] = {channel: _Said(may_begin_call=bool(tools)) for channel in (Text, Reasoning)}
 
         self._held = ""  # may be the beginning of a mark
         self._block: Block | None = None
@@ -78,7 +85,6 @@ class Rescue:
         self._has_native_reasoning = False
         self._has_thought = False  # a thought was split off or mentioned; a lone closing tag is a mention then
         self._is_framed = False  # the answer is written in messages with headers (gpt-oss, Kimi K3)
-        self._has_said: dict[Channel, bool] = {Text: False, Reasoning: False}  # anything but white space
         self._passed_on = False  # visible text was given out
         self._is_undecided = opens_in_thought
         self._undecided_length = 0
@@ -108,10 +114,11 @@ class Rescue:
         self._is_idle = self._block is None and not (
             self._held or self._gap or self._skips_line_ends or self._is_undecided
         )
+        said = self._said[self._channel]
         self._flows = (
             self._is_idle
-            and self._has_said[self._channel]
-            and not self._is_beginning[self._channel]
+            and said.has_words
+            and not said.may_begin_call
             and (self._home is Text or self._has_native_reasoning)
             and not self._harvest.awaits_words
         )
@@ -126,9 +133,9 @@ class Rescue:
         if not (self._flows and field is self._home and self._marks.has_none(text)):
             return None
         self._research += _RESEARCH_FACTOR * len(text)
-        if field is Reasoning and not self._has_said[Text]:
+        if field is Reasoning and not self._said[Text].has_words:
             self._native.write(text)
-        self._prose[self._channel].add(text)
+        self._said[self._channel].prose.add(text)
         return self._channel
 
     def finish(self) -> list[Fragment]:
@@ -178,7 +185,7 @@ class Rescue:
         if field is Reasoning and not text.isspace():
             self._has_native_reasoning = True
             self._is_undecided = False
-        if field is Reasoning and not self._has_said[Text]:
+        if field is Reasoning and not self._said[Text].has_words:
             self._native.write(text)
         self._research += _RESEARCH_FACTOR * len(text)
         if self._is_behind_call:
@@ -252,7 +259,7 @@ class Rescue:
                 while start < len(text) and text[start] in "\r\n":
                     start += 1
                 self._skips_line_ends = start == len(text)
-            if self._is_beginning[self._channel]:
+            if self._said[self._channel].may_begin_call:
                 start = self._search_beginning(text, start)
                 if self._block is not None:
                     break
@@ -273,12 +280,13 @@ class Rescue:
 
     def _may_begin_call(self, text: str) -> bool:
         """Whether text without a mark may open a call: only where nothing but white space stands before it."""
-        if not self._is_beginning[self._channel]:
+        said = self._said[self._channel]
+        if not said.may_begin_call:
             return False
         first = text.lstrip()[:1]
         if first and first in "{[":
             return True
-        self._is_beginning[self._channel] = not first
+        said.may_begin_call = not first
         return False
 
     def _search_beginning(self, text: str, start: int) -> int:
@@ -287,7 +295,7 @@ class Rescue:
         while first < len(text) and text[first].isspace():
             first += 1
         if first < len(text):
-            self._is_beginning[self._channel] = False
+            self._said[self._channel].may_begin_call = False
             if text[first] in "{[":
                 self._say(text[start:first])
                 self._open(text, first, 0, lambda source: control_tokens.bare(source, self._tools), self._on_items)
@@ -296,7 +304,7 @@ class Rescue:
 
     def _meets(self, mark: str, text: str, start: int) -> bool:
         """Act on a mark; False if it is only a mention of one."""
-        prose = self._prose[self._channel]
+        prose = self._said[self._channel].prose
         if self._span is not None and mark in self._span.closes:
             if prose.is_code_span:
                 return False
@@ -327,7 +335,7 @@ class Rescue:
     def _meets_opening(self, span: Span, text: str, start: int) -> bool:
         """Thoughts are opened before anything visible was said; a framed answer may open anything at any time."""
         is_foreign = self._home is Reasoning and not span.is_framed
-        is_late = self._has_said[self._home] and not (span.is_framed and self._is_framed)
+        is_late = self._said[self._home].has_words and not (span.is_framed and self._is_framed)
         if self._span is not None or is_foreign or is_late:
             self._has_thought = self._has_thought or (span.is_thought and self._home is Text)  # so is what closes it
             return False
@@ -342,9 +350,9 @@ class Rescue:
         is_framed = mark.startswith("<|")
         if self._span is not None or (self._home is Reasoning and not is_framed):
             return False
-        if not is_framed and (self._has_thought or (self._has_native_reasoning and self._has_said[Text])):
+        if not is_framed and (self._has_thought or (self._has_native_reasoning and self._said[Text].has_words)):
             return False
-        before = self._prose[self._channel].tail
+        before = self._said[self._channel].prose.tail
         self._open(
             text,
             start,
@@ -358,8 +366,8 @@ class Rescue:
         source = Source(
             text,
             start,
-            is_fresh=self._is_framed or not self._has_said[self._home],
-            is_line_start=self._prose[self._channel].is_line_start,
+            is_fresh=self._is_framed or not self._said[self._home].has_words,
+            is_line_start=self._said[self._channel].prose.is_line_start,
         )
         self._block = Block(source, grammar(source), then, opening=opening)
 
@@ -418,9 +426,7 @@ class Rescue:
             return
         self._flush()
         self._out = [Reasoning(said.text) if isinstance(said, Text) else said for said in self._out]
-        self._prose[Text] = Prose()
-        self._is_beginning[Text] = bool(self._tools)
-        self._has_said[Text] = False
+        self._said[Text] = _Said(may_begin_call=bool(self._tools))
         self._skips_line_ends = True
 
     def _begin_span(self, span: Span) -> None:
@@ -431,7 +437,7 @@ class Rescue:
             self._has_thought = True
             self.counts["think"] += 1
         self._set_channel(Reasoning if span.is_thought else Text)
-        if span.is_framed and not self._prose[self._channel].is_line_start:
+        if span.is_framed and not self._said[self._channel].prose.is_line_start:
             self._say("\n")  # in place of the frame between two messages
 
     def _end_span(self) -> None:
@@ -453,9 +459,9 @@ class Rescue:
         if self._gap:
             text, self._gap = self._gap + text, ""
         self._saying.append(text)
-        self._prose[self._channel].add(text)
-        if not self._has_said[self._channel] and not text.isspace():
-            self._has_said[self._channel] = True
+        said = self._said[self._channel]
+        said.prose.add(text)
+        said.has_words = said.has_words or not text.isspace()
         if self._channel is Text and self._harvest.awaits_words and not text.isspace():
             self._harvest.hear_words()
         if self._is_undecided:
@@ -471,7 +477,7 @@ class Rescue:
         if self._is_undecided:
             return []
         self._flush()
-        self._passed_on = self._has_said[Text]
+        self._passed_on = self._said[Text].has_words
         out, self._out = self._out, []
         return out
 
