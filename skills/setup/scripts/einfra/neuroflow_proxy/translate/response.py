@@ -172,8 +172,12 @@ class ResponseStream:
             data = self._sniff(data)
         if self._body is not None:
             self._body += data
-        elif not self._is_read_by_frame(data):
-            self._read_events(self._decoder.feed(data))
+        else:
+            whole = self._decoder.take_whole(data)
+            if whole is None:
+                self._read_events(self._decoder.feed(data))
+            elif not self._is_read_by_frame(whole):
+                self._read_events(self._decoder.events_in(whole))
         return self._emitter.take()
 
     def settle(self) -> list[JSON]:
@@ -305,19 +309,14 @@ class ResponseStream:
         if fragments:
             self._pass_on(self._rescue.feed(fragments))
 
-    def _is_read_by_frame(self, data: bytes) -> bool:
+    def _is_read_by_frame(self, whole: bytes) -> bool:
         """Read chunks that are like the last one but for their text, if these are such and nothing else."""
         frame = self._frame
         if frame is None:
             return False
-        arrived = self._decoder.whole_events(data)
-        if arrived is None:
-            return False
-        whole, rest = arrived
         text = frame.text_in(whole)
         if text is None:
             return False
-        self._decoder.hold(rest)
         self._frames_left = _MOST_FRAMES
         if not text:
             return True

@@ -37,32 +37,41 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes as they came; return the events that are complete now."""
-        arrived = self.whole_events(data)
-        events = _plain_events(arrived[0]) if arrived else None
-        if arrived is None or events is None:
-            return self._any_events(data)
-        self.hold(arrived[1])
-        return events
+        whole = self.take_whole(data)
+        return self._any_events(data) if whole is None else self.events_in(whole)
 
-    def whole_events(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """The bytes of the events that are complete with `data`, and the beginning of the one after them.
+    def take_whole(self, data: bytes) -> bytes | None:
+        """Take bytes as they came; return those of the events that are complete now, for `events_in`.
 
-        None where nothing is complete, and where lines do not end as in nearly all streams. Nothing is taken by it:
-        who has read those events calls `hold` with the rest, who has not calls `feed` with the data.
+        None where nothing is complete, and where lines do not end as in nearly all streams. Then nothing was taken:
+        `feed` does that.
         """
         if self._after_cr or self._data or self._name:
             return None
         if not (self._started or (not self._buffer and data.startswith(b"data: "))):
             return None
         if not self._buffer and data.endswith(b"\n\n"):
-            return data, b""
+            self._hold(b"")
+            return data
         whole, end, rest = data.rpartition(b"\n\n")
         if not end or _LF in rest or _CR in rest:
             return None
-        return bytes(self._buffer) + whole + end, rest
+        whole = bytes(self._buffer) + whole + end
+        self._hold(rest)
+        return whole
 
-    def hold(self, rest: bytes) -> None:
-        """The `whole_events` have been read; the next one begins with `rest`."""
+    def events_in(self, whole: bytes) -> list[Event]:
+        """The events in what `take_whole` has returned last."""
+        events = _plain_events(whole)
+        if events is None:
+            rest = bytes(self._buffer)
+            self._hold(b"")
+            events = self._any_events(whole)
+            self._hold(rest)
+        return events
+
+    def _hold(self, rest: bytes) -> None:
+        """The next event begins with `rest`, in which no line ends."""
         self._started = True
         self._buffer[:] = rest
         self._buffered_before = len(rest)
