@@ -24,6 +24,16 @@ TIERS = ("opus", "sonnet", "haiku", "fable")
 INTEGRATIONS_NAME = Path(".neuroflow") / "integrations.json"
 SECTION = "custom_llm"
 
+_HTTP_URL = r"^\s*https?://"
+_NOT_EMPTY = r"\S"
+_SEARCH_SERVICE = r"^\s*(ddgs|https?://\S+)\s*$"
+_WORDS_FOR = {
+    _HTTP_URL: "an http(s) URL",
+    _NOT_EMPTY: "a text that is not empty",
+    _SEARCH_SERVICE: "ddgs, or the http(s) URL of a SearXNG instance",
+}
+"""What a text must be that one of these patterns is to find."""
+
 SECTION_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "The model service that Claude Code is connected to, and the local proxy in between.",
@@ -35,7 +45,7 @@ SECTION_SCHEMA: dict[str, Any] = {
         },
         "base_url": {
             "type": "string",
-            "pattern": r"^\s*https?://",
+            "pattern": _HTTP_URL,
             "default": EINFRA_BASE_URL,
             "description": "Base URL of the provider's OpenAI-compatible API, the part before /chat/completions.",
         },
@@ -52,19 +62,19 @@ SECTION_SCHEMA: dict[str, Any] = {
         },
         "model": {
             "type": "string",
-            "pattern": r"\S",
+            "pattern": _NOT_EMPTY,
             "default": DEFAULT_MODEL,
             "description": "Model id that answers the main conversation.",
         },
         "small_model": {
             "type": ["string", "null"],
-            "pattern": r"\S",
+            "pattern": _NOT_EMPTY,
             "default": None,
             "description": "Model id for small background requests; the main model if absent.",
         },
         "tiers": {
             "type": "object",
-            "properties": {tier: {"type": "string", "pattern": r"\S"} for tier in TIERS},
+            "properties": {tier: {"type": "string", "pattern": _NOT_EMPTY} for tier in TIERS},
             "default": {},
             "description": "Model ids for single sizes; else haiku is the small model, the others the main one.",
         },
@@ -82,7 +92,7 @@ SECTION_SCHEMA: dict[str, Any] = {
         },
         "fallback_models": {
             "type": "array",
-            "items": {"type": "string", "pattern": r"\S"},
+            "items": {"type": "string", "pattern": _NOT_EMPTY},
             "default": [],
             "description": "Models to ask, in this order, when the chosen one is down or too busy. None unless listed.",
         },
@@ -112,7 +122,7 @@ SECTION_SCHEMA: dict[str, Any] = {
         },
         "web_search": {
             "type": ["string", "null"],
-            "pattern": r"^\s*(ddgs|https?://\S+)\s*$",
+            "pattern": _SEARCH_SERVICE,
             "default": None,
             "description": "Who searches the web: ddgs, or the URL of a SearXNG instance. Nobody, if absent.",
         },
@@ -315,11 +325,7 @@ def _complaint(value: object, rule: Mapping[str, Any]) -> str | None:
     if not isinstance(value, str):
         return "a text"
     pattern = rule.get("pattern", "")
-    if re.search(pattern, value):
-        return None
-    if "ddgs" in pattern:
-        return "ddgs, or the http(s) URL of a SearXNG instance"
-    return "an http(s) URL" if "http" in pattern else "a text that is not empty"
+    return None if re.search(pattern, value) else _WORDS_FOR[pattern]
 
 
 def load_settings(
