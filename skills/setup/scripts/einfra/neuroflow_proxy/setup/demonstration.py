@@ -14,7 +14,7 @@ from ..errors import InstanceError, Kind, UpstreamError
 from ..wire.codec import dumps, loads
 from ..wire.messages_api import JSON
 from .claude_code import Connection, find_claude, variables
-from .messages_client import refusal, stream
+from .messages_client import stream
 from .place import Place
 
 NOTE = "Every word of this file has been through the proxy: as the result of a tool, and back as an answer.\n"
@@ -129,8 +129,6 @@ def _events(connection: Connection, messages: list[JSON]) -> Iterator[JSON]:
 def _take(event: JSON, content: list[JSON], show: Show) -> None:
     """Show one event, and put what it adds to the answer into `content`."""
     match event["type"]:
-        case "error":
-            raise refusal(dumps(event))
         case "content_block_start":
             block = event["content_block"]
             content.append(dict(block))

@@ -20,7 +20,10 @@ _VERSION = "2023-06-01"  # the only one that there is; some services insist on i
 
 
 def stream(base_url: str, token: str, body: JSON, *, timeout_s: float) -> Generator[JSON, None, None]:
-    """Ask for a message. Raises `UpstreamError` if it is refused, breaks off, or nothing comes for `timeout_s`."""
+    """Ask for a message; its events, as they come.
+
+    Raises `UpstreamError` if it is refused, ends in an error, breaks off, or nothing comes for `timeout_s`.
+    """
     headers = {
         "Content-Type": "application/json",
         "Authorization": f"Bearer {token}",
@@ -31,10 +34,14 @@ def stream(base_url: str, token: str, body: JSON, *, timeout_s: float) -> Genera
         with _opener(base_url).open(request, timeout=timeout_s) as response:
             decoder = SSEDecoder()
             while data := response.read1(_READ_SIZE):
-                yield from (loads(event) for _, event in decoder.feed(data))
+                for _, raw in decoder.feed(data):
+                    event = loads(raw)
+                    if event["type"] == "error":
+                        raise _refusal(raw)
+                    yield event
     except HTTPError as error:
         with error:
-            raise refusal(error.read()) from error
+            raise _refusal(error.read()) from error
     except TimeoutError as error:
         raise UpstreamError(f"No answer within {timeout_s:.0f} s.", kind=Kind.TIMEOUT) from error
     except (OSError, http.client.HTTPException) as error:
@@ -42,7 +49,7 @@ def stream(base_url: str, token: str, body: JSON, *, timeout_s: float) -> Genera
         raise UpstreamError(f"The connection to {base_url} broke: {reason}.", kind=Kind.BROKEN_ANSWER) from error
 
 
-def refusal(body: bytes) -> UpstreamError:
+def _refusal(body: bytes) -> UpstreamError:
     """The other side's own words for what went wrong."""
     try:
         words = loads(body)["error"]["message"]

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 
 from ..errors import UpstreamError
-from ..wire.codec import InvalidJSON, dumps, loads
-from .messages_client import refusal, stream
+from ..wire.codec import InvalidJSON, loads
+from .messages_client import stream
 
 _TIMEOUT_S = 60.0
 _MEASURABLE_S = 0.05  # what came at once says nothing about speed
@@ -56,8 +56,6 @@ def prove(base_url: str, token: str, model: str) -> Proof:
     arguments: str | None = None
     try:
         for event in stream(base_url, token, body, timeout_s=_TIMEOUT_S):
-            if event["type"] == "error":
-                return Proof(refusal(dumps(event)).message)
             if event["type"] == "content_block_start" and event["content_block"]["type"] == "tool_use":
                 arguments = ""
             if event["type"] == "content_block_delta":

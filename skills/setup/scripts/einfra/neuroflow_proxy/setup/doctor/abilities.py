@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from ...errors import Kind, UpstreamError
 from ...settings import CustomLlm
-from ...wire.codec import InvalidJSON, dumps
+from ...wire.codec import InvalidJSON
 from ...wire.messages_api import JSON
 from ..claude_code import connection_for
 from ..health import ask_stats
 from ..instance import Record
-from ..messages_client import refusal, stream
+from ..messages_client import stream
 from ..proof import prove
 from ..usage import learned_window, window_of
 from .check import Check
@@ -50,8 +50,6 @@ class _Answer:
     ended_at: float = 0.0
 
     def add(self, event: JSON) -> None:
-        if event["type"] == "error":
-            raise refusal(dumps(event))
         delta = event.get("delta", {})
         if delta.get("type") == "text_delta":
             self.text += delta["text"]
