@@ -214,6 +214,22 @@ def test_a_reader_that_pauses_holds_the_server_back_and_misses_nothing() -> None
     run(test)
 
 
+def test_a_connection_whose_last_bytes_nobody_has_read_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would hold the next answer back for ever."""
+    monkeypatch.setattr(transport, "HIGH_WATER_BYTES", 3)
+
+    async def test() -> None:
+        async with before(hello) as (_, url, direct):
+            _, _, body = await direct.send(request_to("POST", url, {}), b"", connect_s=5.0, silence_s=5.0)
+            while not body.has_ended:
+                await asyncio.sleep(0.01)
+            await body.aclose()
+            async with asyncio.timeout(5.0):
+                assert await ask(direct, url) == b"hello"
+
+    run(test)
+
+
 def test_a_host_that_refuses_is_told_as_such() -> None:
     async def test() -> None:
         async with contextlib.aclosing(DirectTransport()) as direct:

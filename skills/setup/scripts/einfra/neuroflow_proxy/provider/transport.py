@@ -54,8 +54,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether another request can be sent on it."""
-        return self._has_ended and self._may_be_reused and self._error is None
+        """Whether another request can be sent on it. Where nobody has read the end, the server is held back still."""
+        return self._has_ended and self._may_be_reused and self._error is None and not self._is_paused
 
     async def request(self, data: list[bytes], silence_s: float) -> tuple[int, Headers]:
         """Send a request; return the status and the headers of its answer."""
