@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,24 @@ def test_a_client_that_goes_takes_the_request_upstream_with_it(provider: DemoPro
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{url}/v1/messages", json=ask(), timeout=0.3)
     wait_until(lambda: provider.requests[1].disconnected, "the request upstream is closed", 1.0)
+
+
+def test_a_server_that_is_stopped_says_so_in_the_answers_that_it_cuts_off(tmp_path: Path) -> None:
+    """Where a stream only breaks off, Claude Code may run a call that was whole, and ask for it once more."""
+    whole_call = tool_call("Read", {"file_path": "/a"}, id="c1", pieces=2)
+    provider = DemoProvider(in_turn([*role(), *whole_call, *text("and"), Hang()], [Hang()]))
+    with ThreadPoolExecutor() as clients:
+        with proxy_before(provider, tmp_path) as url:
+            asked = []
+            for streams in (True, False):
+                body = ask(stream=streams, tools=[READ])
+                asked.append(clients.submit(httpx.post, f"{url}/v1/messages", json=body, timeout=20))
+                wait_until(lambda: len(provider.requests) == len(asked), "the provider is asked")
+        streamed, whole = (answer.result() for answer in asked)
+    said = listen(parse_sse(streamed.content))
+    assert said.error == {"type": "api_error", "message": "The proxy was stopped."}
+    assert [json.loads(arguments) for _, arguments in said.calls] == [{"file_path": "/a"}]
+    assert (whole.status_code, whole.json()["error"]) == (503, said.error)
 
 
 def test_a_provider_that_finished_but_does_not_close_is_not_waited_for(

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     UNREACHABLE = "unreachable"
     BROKEN_ANSWER = "broken_answer"
     BUG = "bug"
+    STOPPED = "stopped"
     SETTINGS = "settings"
     INSTANCE = "instance"
     NEEDS_TERMINAL = "needs_terminal"
@@ -64,6 +65,7 @@ OUTCOMES: dict[Kind, Outcome] = {
     Kind.UNREACHABLE: Outcome(502, "api_error", 5),
     Kind.BROKEN_ANSWER: Outcome(502, "api_error", 5),
     Kind.BUG: Outcome(500, "api_error", 1),
+    Kind.STOPPED: Outcome(503, "api_error", 5),
     Kind.SETTINGS: Outcome(500, "api_error", 3),
     Kind.INSTANCE: Outcome(500, "api_error", 6),
     Kind.NEEDS_TERMINAL: Outcome(500, "api_error", 7),

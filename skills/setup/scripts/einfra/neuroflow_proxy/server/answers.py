@@ -160,6 +160,9 @@ class EventStream:
             if not self.has_started:
                 await self._begin()
             await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        except BaseException:
+            self.has_ended = True  # nobody knows whether these events have left, so none may follow them
+            raise
         finally:
             self._is_writing = False
 

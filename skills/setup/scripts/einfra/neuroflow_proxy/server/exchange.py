@@ -4,6 +4,7 @@ The stages are sans-io and hold all that is to know about the two APIs; `asking.
 knows what may follow a whole answer.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -63,24 +64,30 @@ class Exchange:
             outcome = await until_client_is_gone(receive, self._work(send, out), out)
         except ClientGone:
             pass  # Esc, or a client that ended; said in the log line
+        except asyncio.CancelledError:  # the server ends, and waits no longer
+            if out.has_ended:
+                raise
+            outcome = await self._fail(send, out, ProxyError("The proxy was stopped.", kind=Kind.STOPPED))
         finally:
             self._settle(outcome)
 
     async def _work(self, send: Send, out: Output) -> str:
-        stream = self._asking.stream
         write = out.write if self._heard is None else _heard_by(self._heard, out.write)
         try:
             await answer_whole(self._asking, self._body, self._continuations, write)
             results = await self._safeguard_results(write) if self._wants_verdicts else None
-            await out.end(stream.end(results))
+            await out.end(self._asking.stream.end(results))
         except Exception as caught:
-            error = caught if isinstance(caught, ProxyError) else self._bug(caught)
-            if out.has_started:
-                await out.end(stream.fail(error.outcome.error_type, error.full_message))
-            else:
-                await send_error(send, error, headers=self._headers())
-            return error.kind
+            return await self._fail(send, out, caught if isinstance(caught, ProxyError) else self._bug(caught))
         return "ok"
+
+    async def _fail(self, send: Send, out: Output, error: ProxyError) -> str:
+        """Tell the client that there is no answer, or no more of it. The value is the outcome."""
+        if out.has_started:
+            await out.end(self._asking.stream.fail(error.outcome.error_type, error.full_message))
+        else:
+            await send_error(send, error, headers=self._headers())
+        return error.kind
 
     async def _safeguard_results(self, write: Write) -> list[JSON]:
         await write(self._asking.stream.close_blocks())
