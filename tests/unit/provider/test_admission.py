@@ -42,12 +42,12 @@ class World:
 
         self.loop.run_until_complete(passes())
 
-    def ask(self, name: str, priority: Priority = TURN) -> None:
+    def ask(self, name: str, priority: Priority = TURN, body: bytes = b"") -> None:
         self.doors[name] = asyncio.Event()
-        self.tasks[name] = self.loop.create_task(self._request(name, priority))
+        self.tasks[name] = self.loop.create_task(self._request(name, priority, body))
 
-    async def _request(self, name: str, priority: Priority) -> None:
-        async with self.admission.slot(priority) as ticket:
+    async def _request(self, name: str, priority: Priority, body: bytes) -> None:
+        async with self.admission.slot(priority, body) as ticket:
             self.admitted.append(name)
             self.tickets[name] = ticket
             await self.doors[name].wait()
@@ -145,6 +145,44 @@ def test_who_is_cancelled_in_the_moment_of_being_let_in_hands_the_slot_on(cancel
         here.settle()
         assert here.admitted == ["c"]
         assert here.admission.snapshot().running == 1
+
+
+@pytest.mark.parametrize(("after_s", "then"), [(40, ["again", "behind"]), (80, ["behind", "again"])])
+def test_who_left_and_soon_asks_the_same_again_takes_their_place_again(after_s: int, then: list[str]) -> None:
+    """Else who waits longer than a client has patience would wait for ever, and others be served twice meanwhile."""
+    clock = Clock()
+    with world(limit=1, clock=clock) as here:
+        for name in ("running", "patient", "behind"):
+            here.ask(name, body=name.encode())
+            here.settle()
+            clock.now += 1
+        clock.now += 600
+        here.tasks["patient"].cancel()
+        here.settle()
+        clock.now += after_s
+        here.ask("again", body=b"patient")
+        here.settle()
+        for name in ("running", *then):
+            here.leave(name)
+            here.settle()
+        assert here.admitted == ["running", *then]
+        assert here.tickets["again"] == Ticket(TURN, 1 + then.index("again"), 0.0)
+
+
+def test_who_is_cut_off_while_being_served_and_asks_again_comes_before_those_who_came_later() -> None:
+    clock = Clock()
+    with world(limit=1, clock=clock) as here:
+        for name in ("served", "next", "last"):
+            here.ask(name, body=name.encode())
+            here.settle()
+            clock.now += 1
+        here.tasks["served"].cancel()
+        here.settle()
+        here.ask("again", body=b"served")
+        here.settle()
+        here.leave("next")
+        here.settle()
+        assert here.admitted == ["served", "next", "again"]
 
 
 def test_a_request_that_fails_frees_its_slot() -> None:

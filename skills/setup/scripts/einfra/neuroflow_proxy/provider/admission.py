@@ -4,9 +4,12 @@ e-INFRA runs two requests of a key at once and lets the others wait unseen for u
 them wait here instead, where the client can be sent pings, the wait can be shown, a cancelled request leaves at once,
 and the user's turn need not wait behind its own subagents.
 
+A client that has waited too long for its taste leaves and asks the same again: Claude Code after ten minutes of nothing
+but pings. It then takes its place again, or those at the end of a long queue would never be let in.
+
 One `Admission` for each (base URL, key). Everything happens in one event loop; there is nothing to close.
 
-    async with admission.slot(Priority.TURN) as ticket:
+    async with admission.slot(Priority.TURN, body) as ticket:
         ...  # ask; the slot is free again when the block is left, in whatever way
     if (limit := told_limit(headers)) is not None:
         admission.limit = limit
@@ -23,11 +26,15 @@ from typing import NamedTuple
 
 from ..errors import Kind, UpstreamError
 from .faults import LONGEST_RETRY_AFTER_S
+from .retry import digest
 
 DEFAULT_LIMIT = 2
 DEFAULT_QUEUE_LIMIT = 64
 TURNS_IN_A_ROW = 8
 """So many turns may pass waiting background requests before one of those is let in, so that none waits for ever."""
+
+KEPT_S = 60.0
+"""So long may come back to their place who left; Claude Code waits half a minute at most."""
 
 _UNKNOWN_WAIT_S = 30.0  # what e-INFRA's own queue says when it is full
 _MEASURED = 32
@@ -86,6 +93,8 @@ class Admission:
         # Who waits, with the time at which they came. Dicts, for order, and because who is cancelled leaves from the
         # middle.
         self._queues: dict[Priority, dict[asyncio.Future[None], float]] = {priority: {} for priority in Priority}
+        # By what they asked for: when they left, and when they had come.
+        self._left: dict[bytes, tuple[float, float]] = {}
         self._turns_in_a_row = 0
         self._service_s: deque[float] = deque(maxlen=_MEASURED)
 
@@ -100,13 +109,15 @@ class Admission:
             self._limit = _at_least_one(limit)
             self._admit_waiting()
 
-    def slot(self, priority: Priority) -> "Slot":
+    def slot(self, priority: Priority, body: bytes = b"") -> "Slot":
         """A slot, to be waited for and held for the time of an `async with` block, which is given a `Ticket`.
 
+        `body` is what is asked for, by which those are known again who have left and come back.
+
         Raises `UpstreamError` (RATE_LIMIT, with a `retry_after_s` from measured times) at once if the queue is full.
-        A wait that is cancelled gives up its place at once.
+        A wait that is cancelled holds nobody up.
         """
-        return Slot(self, priority)
+        return Slot(self, priority, body)
 
     def snapshot(self) -> Snapshot:
         """How many run, and who waits, turns before background and each in the order in which they came."""
@@ -121,7 +132,20 @@ class Admission:
             ),
         )
 
-    async def enter(self, priority: Priority) -> int:
+    def since(self, body: bytes) -> float:
+        """Since when this has been asked for: since now, unless somebody left who did."""
+        now = self.clock()
+        left_at, asked_at = self._left.pop(digest(body), (now, now)) if self._left else (now, now)
+        return asked_at if now - left_at <= KEPT_S else now
+
+    def keep(self, body: bytes, asked_at: float) -> None:
+        """Somebody leaves who has asked for this, and may come back."""
+        now = self.clock()
+        self._left = {key: times for key, times in self._left.items() if now - times[0] <= KEPT_S}
+        if body and len(self._left) < self._queue_limit:
+            self._left[digest(body)] = now, asked_at
+
+    async def enter(self, priority: Priority, asked_at: float) -> int:
         """Take a slot, now or later, to be given back by `leave`; the return value is the place in the queue."""
         if self._running < self._limit:
             self._running += 1
@@ -130,8 +154,12 @@ class Admission:
             raise self._full()
         queue = self._queues[priority]
         admitted = asyncio.get_running_loop().create_future()
-        queue[admitted] = self.clock()
-        position = self._count(up_to=priority)
+        behind = [(other, came_at) for other, came_at in queue.items() if came_at > asked_at]
+        queue[admitted] = asked_at
+        for other, came_at in behind:
+            del queue[other]
+            queue[other] = came_at
+        position = self._count(up_to=priority) - len(behind)
         try:
             await admitted
         except asyncio.CancelledError:
@@ -189,19 +217,27 @@ class Admission:
 class Slot:
     """A slot of one `Admission`, held while it is the context."""
 
-    __slots__ = ("_admission", "_admitted_at", "_priority")
+    __slots__ = ("_admission", "_admitted_at", "_asked_at", "_body", "_priority")
 
-    def __init__(self, admission: Admission, priority: Priority) -> None:
+    def __init__(self, admission: Admission, priority: Priority, body: bytes) -> None:
         self._admission = admission
         self._priority = priority
+        self._body = body
 
     async def __aenter__(self) -> Ticket:
-        asked_at = self._admission.clock()
-        position = await self._admission.enter(self._priority)
+        came_at = self._admission.clock()
+        self._asked_at = self._admission.since(self._body)
+        try:
+            position = await self._admission.enter(self._priority, self._asked_at)
+        except asyncio.CancelledError:
+            self._admission.keep(self._body, self._asked_at)
+            raise
         self._admitted_at = self._admission.clock()
-        return Ticket(self._priority, position, self._admitted_at - asked_at)
+        return Ticket(self._priority, position, self._admitted_at - came_at)
 
-    async def __aexit__(self, *raised: object) -> None:
+    async def __aexit__(self, raised: type[BaseException] | None, *more: object) -> None:
+        if raised is asyncio.CancelledError:
+            self._admission.keep(self._body, self._asked_at)
         self._admission.leave(self._admission.clock() - self._admitted_at)
 
 

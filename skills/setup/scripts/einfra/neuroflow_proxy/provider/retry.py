@@ -75,9 +75,9 @@ class RefusedBodies:
         """Keep the refusal if asking again cannot help."""
         if error.kind not in _PERMANENT:
             return
-        digest = _digest(body)
-        self._errors[digest] = (self._clock(), _without_traceback(error))
-        self._errors.move_to_end(digest)
+        key = digest(body)
+        self._errors[key] = (self._clock(), _without_traceback(error))
+        self._errors.move_to_end(key)
         if len(self._errors) > self._capacity:
             self._errors.popitem(last=False)
 
@@ -85,12 +85,12 @@ class RefusedBodies:
         """The refusal of this very body, if it is fresh; raise it instead of sending."""
         if not self._errors:
             return None
-        digest = _digest(body)
-        refused_at, error = self._errors.get(digest, (0.0, None))
+        key = digest(body)
+        refused_at, error = self._errors.get(key, (0.0, None))
         if error is None:
             return None
         if self._clock() - refused_at > self._ttl_s:
-            del self._errors[digest]
+            del self._errors[key]
             return None
         return _without_traceback(error)
 
@@ -105,5 +105,6 @@ def _without_traceback(error: UpstreamError) -> UpstreamError:
     return same
 
 
-def _digest(body: bytes) -> bytes:
+def digest(body: bytes) -> bytes:
+    """What tells one body from another."""
     return blake2b(body, digest_size=16).digest()

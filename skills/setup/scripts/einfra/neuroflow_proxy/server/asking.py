@@ -139,7 +139,7 @@ class Asking:
 
     async def _once(self, sent: bytes, write: Write) -> None:
         self.attempts += 1
-        async with self.memory.admission.slot(self._priority) as ticket:
+        async with self.memory.admission.slot(self._priority, sent) as ticket:
             self.waited_s += ticket.waited_s
             silence_s = self.question.profile.silence_timeout_s
             client = self._state.client
