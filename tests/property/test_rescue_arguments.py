@@ -56,9 +56,10 @@ def test_valid_arguments_are_never_altered(
     text = json.dumps(value, **layout)
     for pieces in ([text], list(text), cut(text, where)):
         stream = ArgumentsStream(schema)
-        assert "".join(map(stream.feed, pieces)) == text
+        sent = "".join(map(stream.feed, pieces))
+        assert sent == text if value else text.startswith(sent)  # behind {} the arguments may follow
         assert stream.is_complete
-        assert stream.finish(cut_off=cut_off) == ""
+        assert sent + stream.finish(cut_off=cut_off) == text
         assert not stream.repaired
 
 

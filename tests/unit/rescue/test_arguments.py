@@ -58,6 +58,13 @@ REPAIRS: dict[str, tuple[str, str, Any]] = {
     "nothing at all": ("ListTasks", "", {}),
     "null": ("ListTasks", "null", {}),
     "blank": ("ListTasks", " \n", {}),
+    "blank in front": ("Bash", '\n {"command": "ls",}', {"command": "ls"}),
+    "behind an empty object": ("Bash", '{}{"command": "ls"}', {"command": "ls"}),
+    "behind an empty object and wrong": (
+        "Read",
+        '{} {"file_path": "/a", "offset": "5",}',
+        {"file_path": "/a", "offset": 5},
+    ),
     "one level too deep": ("Bash", '{"arguments": {"command": "ls"}}', {"command": "ls"}),
     "one level too deep and of the wrong type": (
         "Read",
@@ -193,6 +200,13 @@ def test_a_parameter_of_the_tool_is_no_wrapper_and_what_fits_nowhere_stays(schem
         sent = "".join(stream.feed(text[i : i + size]) for i in range(0, len(text), size))
         assert sent + stream.finish(cut_off=False) == text
         assert not stream.repaired
+
+
+def test_an_empty_object_is_whole_but_ends_only_with_the_call() -> None:
+    stream = ArgumentsStream(TOOLS["ListTasks"])
+    assert stream.feed("{}") == "{"
+    assert stream.is_complete
+    assert stream.finish(cut_off=True) == "}"
 
 
 def test_endless_white_space_is_not_passed_on_and_not_kept() -> None:

@@ -182,6 +182,24 @@ def test_arguments_that_come_as_a_growing_object_are_sent_once() -> None:
 
 
 @pytest.mark.parametrize(
+    "pieces",
+    [
+        ['{"a":', '{"a": {"b"', '{"a": {"b": 1}}'],
+        ["", "{", '{"a": {', '{"a": {"b": 1}}', '{"a": {"b": 1}}'],
+        ['{"a": {"b": 1}}', '{"a": {"b": 1}}'],
+        ['{"a": ', '{"b": 1', "}}"],
+        ["{", '"a": ', "{", '"b": 1', "}}"],
+        ["{}", '{"a": ', '{"b": 1', "}}"],
+    ],
+)
+def test_arguments_are_said_once_whether_each_piece_goes_on_or_says_all_again(pieces: list[str]) -> None:
+    for call_id in ("a", None):
+        rest = [chunk(call(0, call_id, None, piece)) for piece in pieces]
+        said = say(chunk(call(0, "a", "Tool", "")), *rest, chunk(call(1, "b", "Tool", "{}")), STOP)
+        assert [json.loads(arguments) for _, arguments in said.calls] == [{"a": {"b": 1}}, {}]
+
+
+@pytest.mark.parametrize(
     ("finish", "stop_reason"),
     [
         ("length", "max_tokens"),

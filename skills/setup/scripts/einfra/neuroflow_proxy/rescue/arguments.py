@@ -52,7 +52,11 @@ class ArgumentsStream:
 
     @property
     def is_complete(self) -> bool:
-        """The arguments that were sent are a whole JSON object."""
+        """The arguments so far are a whole JSON object."""
+        return self._is_over or (self._at == "FIRST_KEY" and self._held.strip() == "}")
+
+    @property
+    def _is_over(self) -> bool:
         return self._at == "DONE"
 
     def feed(self, piece: str) -> str:
@@ -69,7 +73,7 @@ class ArgumentsStream:
         end = self._scan(text)
         self._held = text[end:]
         self._sent_length += end
-        if self.is_complete:
+        if self._is_over:
             self._drop(self._held)
             self._held = ""
             self._said.clear()
@@ -97,11 +101,13 @@ class ArgumentsStream:
     def _repair(self, said: str, sent: str) -> str | None:
         if said.strip() in _MEANS_NONE:
             return None if required(self._schema) else "{}"
+        blank = said[: len(said) - len(said.lstrip())] if sent else ""
         try:
             # Brackets that are missing can only be these; where a string or a number would have ended nobody knows,
             # and some gateways call an answer finished that broke off there.
             missing = Missing.NOTHING if said.rstrip()[-1:].isdigit() else Missing.BRACKETS
-            rewritten = _read(said if sent else said[_PRELUDE.match(said).end() :], missing)  # type: ignore[union-attr]
+            start = len(blank) if sent else _PRELUDE.match(said).end()  # type: ignore[union-attr]
+            rewritten = _read(said[start:], missing)
             value = loads(rewritten)
         except (Unreadable, InvalidJSON):
             return None
@@ -112,8 +118,8 @@ class ArgumentsStream:
         if meant != value:
             candidates.insert(0, dumps_text(meant))
         for candidate in candidates:
-            if candidate.startswith(sent) and fits(loads(candidate), self._schema):
-                return candidate
+            if (blank + candidate).startswith(sent) and fits(loads(candidate), self._schema):
+                return blank + candidate
         return None
 
     def _scan(self, text: str) -> int:
@@ -140,8 +146,8 @@ class ArgumentsStream:
             match at:
                 case "START" if character == "{":
                     at = self._enter("{")
-                case "FIRST_KEY" if character == '"' and (wraps := self._wraps(text, i + 1)) is not False:
-                    return self._break(safe) if wraps else safe
+                case "FIRST_KEY" if (is_other := self._stands_for_another(text, i)) is not False:
+                    return self._break(safe) if is_other else safe
                 case "FIRST_KEY" | "NEXT_KEY" if character == '"':
                     at = "KEY"
                 case "COLON" if character == ":":
@@ -174,11 +180,15 @@ class ArgumentsStream:
             if at == "DONE":
                 return safe
 
-    def _wraps(self, text: str, start: int) -> bool | None:
-        """Whether the first key, which begins here, is only a wrapper's; None if the text ends too early to tell."""
-        if len(self._open) > 1:
+    def _stands_for_another(self, text: str, i: int) -> bool | None:
+        """Whether the arguments are not this object but another, in it or behind it: its first key, at `i`, is only a
+        wrapper's; or it is empty, as some gateways begin every call. None if the text ends too early to tell."""
+        if len(self._open) > 1 or text[i] not in '"}':
             return False
-        name, is_closed, _ = text[start : start + _LONGEST_WRAPPER + 1].partition('"')
+        if text[i] == "}":
+            behind = text[i + 1 :].lstrip()[:1]
+            return behind == "{" if behind else None
+        name, is_closed, _ = text[i + 1 : i + 2 + _LONGEST_WRAPPER].partition('"')
         if is_closed:
             return name in self._wrappers
         return None if any(wrapper.startswith(name) for wrapper in self._wrappers) else False
@@ -197,8 +207,10 @@ class ArgumentsStream:
 
 
 def _read(text: str, missing: Missing) -> str:
-    """The JSON text of the object that is meant; an object that was encoded twice is unpacked."""
-    rewritten, _ = rewrite(text, missing=missing)
+    """The JSON text of the object that is meant: the first that holds anything, unpacked if it was encoded twice."""
+    rewritten, end = rewrite(text, missing=missing)
+    while loads(rewritten) == {} and text[end:].lstrip().startswith("{"):
+        rewritten, end = rewrite(text, text.index("{", end), missing=missing)
     for _ in range(2):
         value = loads(rewritten)
         if not isinstance(value, str):

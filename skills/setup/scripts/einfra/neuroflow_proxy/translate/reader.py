@@ -69,6 +69,22 @@ class _Slot:
     named: bool = False
     extent: JSONExtent = field(default_factory=JSONExtent)
     object_arguments: Any = None
+    repeats: bool | None = None
+    """Whether each piece of the arguments holds all those before it. None until the second one has told."""
+    so_far: str = ""
+
+    def new_in(self, arguments: str) -> str:
+        """What of a piece of the arguments was not said before: some providers say all of it again each time.
+
+        No object goes on with what it has begun with, so the second piece shows which sort it is.
+        """
+        if self.repeats is False or not arguments:
+            return arguments
+        said = len(self.so_far)
+        if said or not arguments.lstrip().startswith("{"):
+            self.repeats = said > 0 and arguments.startswith(self.so_far)
+        self.so_far = "" if self.repeats is False else arguments
+        return arguments[said:] if self.repeats else arguments
 
 
 class ChunkReader:
@@ -177,7 +193,7 @@ class ChunkReader:
         if not arguments or not isinstance(arguments, str) or not (call_id is None or call_id == ""):
             return None
         slot = self._by_index.get(index)
-        return None if slot is None else (ToolCall(slot.number, "", "", arguments),)
+        return None if slot is None or slot.repeats is not False else (ToolCall(slot.number, "", "", arguments),)
 
     def _is_ours(self, choice: dict[str, Any]) -> bool:
         """We ask for one choice; of several, the first that speaks is the answer."""
@@ -281,7 +297,7 @@ class ChunkReader:
         slot.named = slot.named or bool(name)
         text = ""
         if isinstance(arguments, str):
-            text = arguments
+            text = slot.new_in(arguments)
             slot.extent.feed(text)
         elif arguments is not None:
             slot.object_arguments = arguments  # whole each time, and it may grow: the last one counts
