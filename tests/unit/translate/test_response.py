@@ -73,6 +73,24 @@ def test_without_a_tool_call_the_finish_reason_is_translated(finish: str, stop_r
     assert say(chunk({"content": "x"}), chunk({}, finish)).stop_reason == stop_reason
 
 
+@pytest.mark.parametrize(
+    "filler", [b"data: null\n\n", b"data: []\n\n", b'data: ""\n\n', b"data: ping\n\n", b"data:\n\n"]
+)
+def test_an_event_that_holds_nothing_changes_nothing(filler: bytes) -> None:
+    parts = [sse(item, done=False) for item in (chunk({"content": "one"}), chunk({"content": " two"}), STOP)]
+    said = listen(run(filler, *(part + filler for part in parts), b"data: [DONE]\n\n"))
+    assert (said.text, said.stop_reason) == ("one two", "end_turn")
+
+
+def test_a_character_that_was_cut_between_two_chunks_does_not_end_the_answer() -> None:
+    halves = [
+        sse(chunk({"content": f"a{n}"}), done=False).replace(f"a{n}".encode(), half)
+        for n, half in enumerate((b"d\xc5", b"\x99ev"))
+    ]
+    said = listen(run(*halves, sse(STOP)))
+    assert (said.text, said.stop_reason) == ("d\ufffd\ufffdev", "end_turn")
+
+
 def test_a_finish_said_twice_ends_the_answer_once() -> None:
     assert say(chunk({"content": "x"}), STOP, STOP, usage_chunk(3, 2)).usage["output_tokens"] == 2
 

@@ -102,7 +102,7 @@ class ChunkReader:
         """Read one parsed chunk, or one whole completion."""
         out: list[Fragment] = []
         if not isinstance(chunk, dict):
-            return [Failure(chunk)]
+            return [Failure(chunk)] if chunk else []  # `null` is sent to keep the connection alive
         inner = chunk.get("data")
         if isinstance(inner, dict) and "choices" not in chunk and ("choices" in inner or "error" in inner):
             chunk = inner  # an envelope: {"data": {…}, "success": true}

@@ -338,6 +338,10 @@ class ResponseStream:
         try:
             return self._reader.read(data) if name != "error" else (Failure(loads(data)),)
         except InvalidJSON:
+            # An event stream is UTF-8, and what is not is replaced: some servers cut a character between two chunks.
+            as_text = data.decode("utf-8", "replace").encode()
+            if as_text != data:
+                return self._read_event(name, as_text)
             return (_BAD_CHUNK,) if data.lstrip().startswith(b"{") else ()  # else a keep-alive in words
 
     def _pass_on(self, fragments: Sequence[Fragment]) -> None:
