@@ -32,9 +32,9 @@ STATS = {
 }
 
 
-def ask(user: User, text: str) -> int:
+def ask(user: User, text: str, model: str = "claude-opus-4-5") -> int:
     """One request through the running proxy. Returns the status."""
-    body = {"model": "claude-opus-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": text}]}
+    body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": text}]}
     return call(f"http://127.0.0.1:{user.section['proxy_port']}/v1/messages", body, token=TOKEN)[0]
 
 
@@ -57,7 +57,9 @@ def test_a_switch_holds_from_the_next_request_on_and_restarts_nothing(user: User
 def test_the_small_model_can_be_switched_alone(user: User) -> None:
     running(user)
     told = user.run("use", "--small-model", "mistral-small-4", "--json").json
-    assert (told["model"], told["small_model"]) == ("kimi-k2.5", "mistral-small-4")
+    assert (told["model"], told["small_model"], told["active"]) == ("kimi-k2.5", "mistral-small-4", True)
+    assert ask(user, "Hello", model="claude-haiku-4-5") == 200
+    assert user.provider.requests[-1].body["model"] == "mistral-small-4", "the proxy was said to have taken it up"
 
 
 def test_a_tier_gets_a_model_of_its_own_and_loses_it_again(user: User) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from neuroflow_proxy.demo.script import Answer, finish, role, text
 from neuroflow_proxy.setup.health import ask_health
+from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.wire.messages_api import JSON
 from tests.e2e.claude import install_claude
 from tests.setup.terminal import CTRL_C, DOWN, ENTER, UP, Terminal, at_a_terminal
@@ -88,6 +89,25 @@ def test_a_wrong_key_is_told_and_asked_for_again(user: User) -> None:
         assert terminal.end() == 0
     assert (user.section["api_key"], user.section["model"]) == (KEY, "qwen3.5-122b")
     assert WRONG_KEY.encode() not in terminal.everything
+
+
+def test_a_key_that_replaces_a_refused_one_is_proved_by_the_proxy_that_runs(user: User) -> None:
+    """The proxy goes by the old key until it looks into its file again: that is no fault of the model."""
+    user.write_settings()
+    save_section(user.file, {"api_key": WRONG_KEY})
+    user.start()
+    with at_a_terminal(user, "setup", "--base-url", user.base_url, *AS_LINES) as terminal:
+        terminal.see("Which API key?")
+        terminal.type(ENTER)
+        terminal.see("Authentication")
+        terminal.type(KEY, ENTER)
+        terminal.see("Which model?")
+        terminal.type(ENTER)
+        terminal.see("Which model for small work")
+        terminal.type(ENTER)
+        terminal.see("Proved with kimi-k2.5")
+        assert terminal.end() == 0
+    assert (user.section["api_key"], user.section["model"]) == (KEY, "kimi-k2.5")
 
 
 def test_what_is_no_url_and_no_key_is_told_before_it_is_tried(user: User) -> None:

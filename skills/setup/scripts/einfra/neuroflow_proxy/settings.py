@@ -248,6 +248,17 @@ def find_integrations(cwd: Path, home: Path, env: Mapping[str, str]) -> Path | N
     return None
 
 
+def file_stamp(path: Path | None) -> list[int] | None:
+    """What tells one state of a file from the next without reading it; None if it is not there."""
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+    except OSError:  # gone for now; whoever replaces it may be half-way
+        return None
+    return [status.st_mtime_ns, status.st_size, status.st_ino]
+
+
 def read_section(path: Path) -> CustomLlm | None:
     """Our section of an integrations file, or None if it has none. Raises `SettingsError` in words."""
     try:

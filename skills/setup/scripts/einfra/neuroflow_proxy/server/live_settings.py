@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from ..errors import SettingsError
-from ..settings import Settings
+from ..settings import Settings, file_stamp
 
 CHECK_INTERVAL_S = 1.0
 
@@ -23,10 +22,15 @@ class LiveSettings:
         self._settings = first
         self._load = load
         self._clock = clock
-        self._stamp = _stamp(first.path)
+        self._stamp = file_stamp(first.path)
         self._looked_at = clock()
         self.problem: str | None = None
         self._former_models: set[str] = set()
+
+    @property
+    def stamp(self) -> list[int] | None:
+        """Of the file as it was when it was last looked at: whoever has changed it sees whether that is known here."""
+        return self._stamp
 
     def is_former(self, model: str) -> bool:
         """Whether this model was the chosen one before a change of the settings.
@@ -45,7 +49,7 @@ class LiveSettings:
         return self._settings
 
     def _look(self) -> None:
-        stamp = _stamp(self._settings.path)
+        stamp = file_stamp(self._settings.path)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -62,13 +66,3 @@ class LiveSettings:
             _log.info("settings changed: model %s, small model %s", fresh.model, fresh.small_model)
             self._former_models |= {self._settings.model, self._settings.small_model}
             self._settings = fresh
-
-
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
-    if path is None:
-        return None
-    try:
-        status = path.stat()
-    except OSError:  # gone for now; whoever replaces it may be half-way
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

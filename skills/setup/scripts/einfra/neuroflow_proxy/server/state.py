@@ -52,6 +52,7 @@ class ProxyState:
         return {
             **self.health(),
             "provider": settings.provider,
+            "settings_stamp": self.settings.stamp,
             "settings_problem": self.settings.problem,
             "recordings": str(settings.recordings) if settings.recordings else None,
             "uptime_s": round(time.monotonic() - self._started_at, 1),

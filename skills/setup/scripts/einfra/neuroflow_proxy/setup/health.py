@@ -1,14 +1,19 @@
 """Asking a proxy on this machine who it is and what it did. Without httpx, so that `status` stays quick."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from ..settings import file_stamp
 from ..wire.messages_api import JSON
 from ..wire.plain_json import InvalidJSON, loads
 from .ports import LOOPBACK
 
 SERVICE = "neuroflow-proxy"
 _LONGEST_ANSWER = 1 << 20
+_TAKEN_UP_WITHIN_S = 3.0
+_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,18 @@ def ask_health(port: int, *, timeout_s: float = 2) -> Health | None:
 def ask_stats(port: int, token: str | None, *, timeout_s: float = 2) -> JSON | None:
     """What the proxy on `port` has served, mended and learned; None if it does not say."""
     return _ask(port, "/stats", {"Authorization": f"Bearer {token}"} if token else {}, timeout_s)
+
+
+def takes_up(port: int, token: str | None, path: Path) -> bool:
+    """Whether the proxy on `port` goes by what is in its file now. It looks there once a second; that is waited for."""
+    changed = file_stamp(path)
+    deadline = time.monotonic() + _TAKEN_UP_WITHIN_S
+    while time.monotonic() < deadline:
+        stats = ask_stats(port, token)
+        if stats and stats.get("settings_stamp") == changed:
+            return not stats["settings_problem"]
+        time.sleep(_POLL_S)
+    return False
 
 
 def _ask(port: int, path: str, headers: Mapping[str, str], timeout_s: float) -> JSON | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..settings import CustomLlm
+from .health import takes_up
 from .instance import Instances, Say, Started
 from .integrations import save_section
 
@@ -46,6 +47,8 @@ def let_run(
     started = instances.start(
         path, port=port or section.proxy_port, on_port=write_down, secret=section.api_key, env=env, say=say
     )
+    if is_changed and not started.is_new:
+        takes_up(started.record.port, token, path)  # else what is asked of it next is answered by what was before
     return Run(started, is_changed)
 
 

@@ -1,21 +1,17 @@
 """Another model for the conversation that is going on: one field in the file, which the proxy reads again by itself."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..settings import CustomLlm, read_section
 from .flow import with_tiers
-from .health import ask_health, ask_stats
+from .health import ask_stats, takes_up
 from .instance import Instances, Record
 from .integrations import save_section
 from .live_models import ask_listing
 from .place import Place
 from .usage import prompt_tokens, window_of
-
-_TAKEN_UP_WITHIN_S = 3.0
-_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +48,9 @@ def switch(
         before,
         section,
         record,
-        is_taken_up=record is not None and _is_taken_up(record.port, section.model),
+        is_taken_up=record is not None and takes_up(record.port, section.proxy_token, path),
         warnings=_warnings(before, section, record),
     )
-
-
-def _is_taken_up(port: int, model: str) -> bool:
-    deadline = time.monotonic() + _TAKEN_UP_WITHIN_S
-    while time.monotonic() < deadline:
-        health = ask_health(port)
-        if health and health.model == model:
-            return True
-        time.sleep(_POLL_S)
-    return False
 
 
 def _warnings(before: CustomLlm, section: CustomLlm, record: Record | None) -> list[str]:
