@@ -159,6 +159,17 @@ def test_undo_takes_its_own_lines_out_of_gitignore(before: bytes | None, user: U
     assert (ignored.read_bytes() if ignored.exists() else None) == before
 
 
+def test_undo_takes_its_lines_out_though_claude_code_has_been_used_for_the_first_time_since(user: User) -> None:
+    """What it keeps in its state is no concern of the repository's."""
+    subprocess.run(["git", "init", "--quiet"], cwd=user.project, env=user.env, check=True)
+    user.set_up("--yes", "--connect", "settings", "--no-proof")
+    state = user.home / ".claude.json"
+    state.write_text(json.dumps(json.loads(state.read_text("utf-8")) | {"numStartups": 1}))
+    user.run("undo")
+    assert json.loads(state.read_text("utf-8")) == {"numStartups": 1}
+    assert not (user.project / ".gitignore").exists()
+
+
 def test_undo_leaves_lines_that_somebody_else_has_added(user: User) -> None:
     subprocess.run(["git", "init", "--quiet"], cwd=user.project, env=user.env, check=True)
     ignored = user.project / ".gitignore"

@@ -104,8 +104,10 @@ class Journal:
         own = [alone for entry in entries if not entry.are_lines and (alone := self._without_shared(entry))]
         changed = [Path(entry.path) for entry in reversed(own) if _put_back(entry)]
         # Lines keep secrets out of git. Where a file of ours is still there, somebody has put something into it since.
-        if not any(entry.original is None and not entry.are_lines and Path(entry.path).exists() for entry in entries):
-            changed += [Path(entry.path) for entry in entries if entry.are_lines and _take_out(entry)]
+        left = [entry for entry in entries if entry.original is None and Path(entry.path).exists()]
+        for entry in entries:
+            if entry.are_lines and not any(_keeps_out(entry, other) for other in left) and _take_out(entry):
+                changed.append(Path(entry.path))
         self._path.unlink(missing_ok=True)
         return list(dict.fromkeys(changed))
 
@@ -177,6 +179,11 @@ def _put_back(entry: Entry) -> bool:
     except OSError as error:
         raise cannot_write(path, error, hint="Free the way to it, then run `configure.py undo` again.") from error
     return data != current
+
+
+def _keeps_out(lines: Entry, entry: Entry) -> bool:
+    """Whether the lines can be what keeps a file out of git that had a section of ours, and with it a secret."""
+    return entry.section is not None and Path(entry.path).is_relative_to(Path(lines.path).parent)
 
 
 def _take_out(entry: Entry) -> bool:
