@@ -61,6 +61,8 @@ def _kind(rule: Mapping[str, Any]) -> str:
     if "array" in kinds:
         return "list of texts"
     if "object" in kinds:
+        if "additionalProperties" in rule:
+            return f"object of numbers from {rule['additionalProperties']['minimum']} up"
         return "object with " + ", ".join(f"`{name}`" for name in rule["properties"])
     if "integer" in kinds:
         return f"{rule['minimum']} to {rule['maximum']}"

@@ -12,7 +12,7 @@ from neuroflow_proxy.demo.provider import DEMO_KEY, DemoProvider
 from neuroflow_proxy.demo.run import running
 from neuroflow_proxy.errors import Kind, UpstreamError
 from neuroflow_proxy.provider.client import Endpoint, UpstreamClient
-from neuroflow_proxy.provider.models_list import fetch_model_ids, list_model_ids
+from neuroflow_proxy.provider.models_list import fetch_model_ids, list_models
 
 
 def test_a_remote_provider_is_asked_through_the_institutions_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,7 +20,7 @@ def test_a_remote_provider_is_asked_through_the_institutions_proxy(monkeypatch: 
         # The built-in provider takes the part of the proxy: it answers whatever host it is asked for.
         monkeypatch.setenv("HTTP_PROXY", base_url.removesuffix("/v1"))
         monkeypatch.delenv("NO_PROXY", raising=False)
-        ids = list_model_ids("http://provider.example/v1", DEMO_KEY, provider="custom")
+        ids = list_models("http://provider.example/v1", DEMO_KEY, provider="custom")
     assert "kimi-k2.5" in ids
 
 
@@ -28,7 +28,7 @@ def test_a_host_in_no_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -
     with running(DemoProvider()) as base_url:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
         monkeypatch.setenv("NO_PROXY", "localhost")
-        assert list_model_ids(base_url.replace("127.0.0.1", "localhost"), DEMO_KEY, provider="custom")
+        assert list_models(base_url.replace("127.0.0.1", "localhost"), DEMO_KEY, provider="custom")
 
 
 def test_a_certificate_authority_of_the_institution_is_trusted_where_it_is_named(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from neuroflow_proxy.settings import EINFRA_BASE_URL
+from neuroflow_proxy.settings import EINFRA_BASE_URL, parse_section
 from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.setup.usage import prompt_tokens, usage_lines, window_of
 from tests.live import call
@@ -153,9 +153,18 @@ def test_the_longest_prompt_is_what_a_smaller_window_has_to_hold() -> None:
 
 
 def test_a_window_that_the_provider_told_goes_before_the_one_that_is_known() -> None:
-    assert window_of("glm-4.7", "", STATS) == 90_000
-    assert window_of("kimi-k2.5", "", STATS) == window_of("kimi-k2.5", "", None) == 262_144
-    assert window_of("kimi-k2.5", EINFRA_BASE_URL, STATS) == 131_072
+    at_home = parse_section(
+        {"base_url": "http://127.0.0.1:8000/v1", "context_windows": {"glm-4.7": 80_000, "qwen3.6": 65_536}}
+    )
+    assert window_of("glm-4.7", at_home, STATS) == 90_000
+    assert window_of("qwen3.6", at_home, STATS) == 65_536
+    assert window_of("kimi-k2.5", at_home, STATS) == window_of("kimi-k2.5", at_home, None) == 262_144
+
+
+def test_where_a_provider_was_seen_to_take_less_than_it_says_that_counts() -> None:
+    for told, window in (({}, 131_072), ({"kimi-k2.5": 262_144}, 131_072), ({"kimi-k2.5": 65_536}, 65_536)):
+        section = parse_section({"base_url": EINFRA_BASE_URL, "context_windows": told})
+        assert window_of("kimi-k2.5", section, None) == window
 
 
 def test_logs_end_with_what_happened_last(user: User) -> None:

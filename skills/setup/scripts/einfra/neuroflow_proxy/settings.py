@@ -21,6 +21,8 @@ DEFAULT_MODEL = "kimi-k2.5"
 FIRST_PORT = 4001
 TIERS = ("opus", "sonnet", "haiku", "fable")
 """The sizes of Claude's models: Claude Code asks for them by these names, whatever model was chosen."""
+LEAST_WINDOW, MOST_WINDOW = 1_000, 100_000_000
+"""In tokens. What is beyond them is no model's context window."""
 INTEGRATIONS_NAME = Path(".neuroflow") / "integrations.json"
 SECTION = "custom_llm"
 
@@ -77,6 +79,12 @@ SECTION_SCHEMA: dict[str, Any] = {
             "properties": {tier: {"type": "string", "pattern": _NOT_EMPTY} for tier in TIERS},
             "default": {},
             "description": "Model ids for single sizes; else haiku is the small model, the others the main one.",
+        },
+        "context_windows": {
+            "type": "object",
+            "additionalProperties": {"type": "integer", "minimum": LEAST_WINDOW, "maximum": MOST_WINDOW},
+            "default": {},
+            "description": "Context windows by model id, in tokens, as the provider told them; else the family's.",
         },
         "proxy_mode": {
             "enum": ["custom", "direct"],
@@ -169,6 +177,7 @@ class CustomLlm:
     model: str
     small_model: str | None
     tiers: Mapping[str, str]
+    context_windows: Mapping[str, int]
     proxy_mode: Literal["custom", "direct"]
     proxy_port: int
     fallback_models: tuple[str, ...]
@@ -191,6 +200,7 @@ class Settings:
     model: str
     small_model: str
     tiers: Mapping[str, str]
+    context_windows: Mapping[str, int]
     port: int
     token: str | None = field(repr=False)
     fallback_models: tuple[str, ...]
@@ -307,8 +317,15 @@ def _plain(value: Any, rule: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return tuple(_plain(item, rule["items"]) for item in value)
     if isinstance(value, dict):
-        return {name: _plain(value[name], inner) for name, inner in rule["properties"].items() if name in value}
+        return {name: _plain(value[name], inner) for name, inner in _rules_within(value, rule).items()}
     return value
+
+
+def _rules_within(value: Mapping[str, Any], rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rule for each field of an object that has one."""
+    rest = rule.get("additionalProperties")
+    rules = {**dict.fromkeys(value, rest), **rule.get("properties", {})}
+    return {name: inner for name, inner in rules.items() if inner is not None and name in value}
 
 
 def _complaint(value: object, rule: Mapping[str, Any]) -> str | None:
@@ -325,7 +342,7 @@ def _complaint(value: object, rule: Mapping[str, Any]) -> str | None:
     if rule["type"] == "object":
         if not isinstance(value, dict):
             return "an object"
-        inner = ((name, _complaint(value[name], kind)) for name, kind in rule["properties"].items() if name in value)
+        inner = ((name, _complaint(value[name], kind)) for name, kind in _rules_within(value, rule).items())
         return next((f"an object, {name} in it {complaint}" for name, complaint in inner if complaint), None)
     if rule["type"] == "boolean":
         return None if isinstance(value, bool) else "true or false"
@@ -367,6 +384,7 @@ def load_settings(
         model=model,
         small_model=env.get("SMALL_MODEL") or (None if own_model else section.small_model) or model,
         tiers={} if own_model else section.tiers,
+        context_windows=section.context_windows if base_url == section.base_url.rstrip("/") else {},
         port=_port(env) or section.proxy_port,
         token=env.get("NEUROFLOW_PROXY_TOKEN") or section.proxy_token,
         fallback_models=section.fallback_models,

@@ -25,6 +25,8 @@ class DemoModel:
     reasoning_field: str = "reasoning_content"
     wants_reasoning_back: bool = False
     tool_ids: str = "chatcmpl-tool-{n:032x}"
+    tells_window: bool = False
+    """Whether the list says how long its window is: vLLM's own does, LiteLLM's does not."""
     rules: tuple[Rule, ...] = ()
 
     def is_thinking(self, body: JSON) -> bool:
@@ -90,10 +92,9 @@ NOT_FOR_CHAT = (
 def model_list(models: Sequence[DemoModel]) -> JSON:
     """What `GET /v1/models` answers."""
     ids = [*(model.id for model in models), *NOT_FOR_CHAT]
-    return {
-        "object": "list",
-        "data": [{"id": id, "object": "model", "created": 1677610602, "owned_by": "openai"} for id in ids],
-    }
+    told = {model.id: {"max_model_len": model.window} for model in models if model.tells_window}
+    entries = [{"id": id, "object": "model", "created": 1677610602, "owned_by": "openai"} for id in ids]
+    return {"object": "list", "data": [entry | told.get(str(entry["id"]), {}) for entry in entries]}
 
 
 def status_list(models: Sequence[DemoModel], now: datetime) -> list[JSON]:

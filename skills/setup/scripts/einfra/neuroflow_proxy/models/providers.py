@@ -69,14 +69,17 @@ PROVIDERS: tuple[tuple[str, Provider], ...] = (
 """The host itself or any host below it."""
 
 
-def adapted(profile: Profile, base_url: str) -> Profile:
-    """The profile as the provider at `base_url` wants it; the very same one where that is not known."""
+def adapted(profile: Profile, base_url: str, *, window: int | None = None) -> Profile:
+    """The profile as the provider at `base_url` wants it; the very same one where nothing of that is known.
+
+    `window` is the context window as the provider has told it. Where it was seen to take less, that counts.
+    """
     host = base_url.partition("://")[2].partition("/")[0].partition(":")[0].lower()
     provider = next((found for name, found in PROVIDERS if host == name or host.endswith(f".{name}")), None)
-    if provider is None:
-        return profile
-    profile = replace(profile, context_window=provider.windows.get(profile.family, profile.context_window))
-    if provider.params is None:
+    seen = provider.windows.get(profile.family) if provider else None
+    if windows := [tokens for tokens in (window, seen) if tokens]:
+        profile = replace(profile, context_window=min(windows))
+    if provider is None or provider.params is None:
         return profile
     thinking = profile.thinking
     if "chat_template_kwargs" in (thinking.on or {}):

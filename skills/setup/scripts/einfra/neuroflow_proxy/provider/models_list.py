@@ -1,16 +1,29 @@
 """The provider's live list of models: asked by the server while it runs and by set-up before it does."""
 
 import asyncio
+from typing import Any
 
 from ..errors import Kind, UpstreamError
+from ..settings import LEAST_WINDOW, MOST_WINDOW
 from .client import Endpoint, UpstreamClient
 from .faults import classify
 
 _NO_SUCH_ROUTE = (404, 405, 501)
 
+# OpenAI's form has no word for it. vLLM and SGLang; OpenRouter, Moonshot, Together; Groq; Mistral.
+_WINDOW = ("max_model_len", "context_length", "context_window", "max_context_length")
+
 
 async def fetch_model_ids(client: UpstreamClient, endpoint: Endpoint, *, provider: str) -> list[str]:
-    """Ask the provider for its models. Raises `UpstreamError`, of the kind `NOT_FOUND` where there is no such list."""
+    """The ids alone."""
+    return list(await fetch_models(client, endpoint, provider=provider))
+
+
+async def fetch_models(client: UpstreamClient, endpoint: Endpoint, *, provider: str) -> dict[str, int | None]:
+    """Ask the provider for its models: by id, the context window, where the list tells it.
+
+    Raises `UpstreamError`, of the kind `NOT_FOUND` where there is no such list.
+    """
     status, headers, body, value = await client.get_json(endpoint, "/models")
     if status in _NO_SUCH_ROUTE:
         raise UpstreamError(
@@ -27,14 +40,24 @@ async def fetch_model_ids(client: UpstreamClient, endpoint: Endpoint, *, provide
             hint="Check the base URL: it is the part before /chat/completions.",
             kind=Kind.BROKEN_ANSWER,
         )
-    return [entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+    return {
+        entry["id"]: _window_in(entry)
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    }
 
 
-def list_model_ids(base_url: str, api_key: str, *, provider: str) -> list[str]:
+def list_models(base_url: str, api_key: str, *, provider: str) -> dict[str, int | None]:
     """The same, for those who are no server: one client for one question."""
 
-    async def ask() -> list[str]:
+    async def ask() -> dict[str, int | None]:
         async with UpstreamClient() as client:
-            return await fetch_model_ids(client, Endpoint(base_url, api_key), provider=provider)
+            return await fetch_models(client, Endpoint(base_url, api_key), provider=provider)
 
     return asyncio.run(ask())
+
+
+def _window_in(entry: dict[str, Any]) -> int | None:
+    told = next((entry[name] for name in _WINDOW if entry.get(name)), None)
+    is_window = isinstance(told, int) and LEAST_WINDOW <= told <= MOST_WINDOW
+    return told if is_window else None

@@ -21,8 +21,8 @@ from .pdf import read_pdf
 
 
 @lru_cache(maxsize=64)
-def _profile(model: str, base_url: str) -> Profile:
-    return adapted(profile_for(model), base_url)
+def _profile(model: str, base_url: str, window: int | None) -> Profile:
+    return adapted(profile_for(model), base_url, window=window)
 
 
 class Question(NamedTuple):
@@ -41,7 +41,7 @@ class Question(NamedTuple):
         cls, body: JSON, model: str, settings: Settings, memory: ProviderMemory, *, kind: RequestKind | None = None
     ) -> Self:
         """Put a Messages request to a model; `kind` is the request's, if it is known. Raises `RequestError`."""
-        profile = _profile(model, settings.base_url)
+        profile = _profile(model, settings.base_url, settings.context_windows.get(model))
         request = to_chat_request(
             body,
             model=model,

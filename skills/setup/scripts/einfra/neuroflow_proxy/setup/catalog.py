@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..models.kinds import base_name, is_chat_model
-from ..models.profiles import Profile, profile_for
+from ..models.profiles import GENERIC, Profile, profile_for
 from ..models.providers import adapted
 from ..settings import DEFAULT_MODEL
 from .service_status import Load
@@ -34,15 +34,23 @@ class Choice:
     note: str
     mark: str
     profile: Profile
+    window: int | None = None
+    """How many tokens it takes; None: not known."""
     is_recommended: bool = False
     load: Load | None = None
 
 
-def offer(ids: Iterable[str], loads: Mapping[str, Load] = MappingProxyType({}), *, base_url: str = "") -> list[Choice]:
+def offer(
+    ids: Iterable[str],
+    loads: Mapping[str, Load] = MappingProxyType({}),
+    *,
+    base_url: str = "",
+    windows: Mapping[str, int] = MappingProxyType({}),
+) -> list[Choice]:
     """The chat models among `ids`, best first for work with tools; the first is recommended if it is known at all.
 
     `loads` is by id in lower case; a model that is down comes after all that are not. `base_url` is the provider's,
-    which may cut windows.
+    which may cut windows; `windows` are those that it tells itself, by id.
     """
 
     def is_down(model: str) -> bool:
@@ -58,8 +66,10 @@ def offer(ids: Iterable[str], loads: Mapping[str, Load] = MappingProxyType({}), 
         is_recommended = is_first and (_is_known(model) or len(chat) == 1)
         note = "" if is_down(model) else _note(model, is_first=is_first, lack=lack)
         mark = "recommended" if is_recommended else _mark(model)
-        profile = adapted(profile_for(model), base_url)
-        choices.append(Choice(model, note, mark, profile, is_recommended, loads.get(model.lower())))
+        told = windows.get(model)
+        profile = adapted(profile_for(model), base_url, window=told)
+        window = told if profile.family == GENERIC.family else profile.context_window
+        choices.append(Choice(model, note, mark, profile, window, is_recommended, loads.get(model.lower())))
     return choices
 
 

@@ -72,7 +72,8 @@ class Connection(NamedTuple):
 
 def connection_for(section: CustomLlm) -> Connection:
     """The connection that a section of the integrations file asks for."""
-    profile = adapted(profile_for(section.model), section.base_url)
+    told = section.context_windows.get(section.model)
+    profile = adapted(profile_for(section.model), section.base_url, window=told)
     is_direct = section.proxy_mode == "direct"
     return Connection(
         port=section.proxy_port,

@@ -4,7 +4,7 @@ Nothing is written before every answer is known and the provider has taken the k
 ignore the file, the file is written, the proxy is started. Running it again with the same answers changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from .connect import Connect, is_newcomer, refuse_settings, settings_file
 from .features import OFF
 from .flowie import flowie_folder, refuse_secrets
 from .git_guard import keep_out_of_git
+from .health import ask_stats
 from .instance import Instances, Started
 from .integrations import Scope, save_section
 from .keys import provider_name
@@ -28,6 +29,7 @@ from .place import Place
 from .starting import let_run, new_token
 from .undo import Journal
 from .urls import to_base_url
+from .usage import learned_windows
 from .voice import Voice
 
 
@@ -43,6 +45,8 @@ class Plan:
     flowie: Path | None
     """Where what is no secret is kept as well; None: nowhere."""
     choices: Sequence[Choice]
+    windows: Mapping[str, int]
+    """By model id, the context windows that the provider's list tells."""
 
     def section(self, **more: object) -> CustomLlm:
         """The answers as they will stand in the file, `more` beside them."""
@@ -109,11 +113,14 @@ def answered(wishes: Wishes, place: Place, asker: Asker, voice: Voice) -> Plan:
         "model": model,
         "small_model": side.small,
         "tiers": dict(side.tiers) or None,
+        "context_windows": with_windows(before, listing.windows, (model, side.small, *side.tiers.values())) or None,
         "proxy_mode": mode,
         "web_search": _chosen(wishes.web_search, in_use[1].web_search if in_use else None),
         "auto_mode": _chosen(wishes.auto_mode, in_use[1].auto_mode if in_use else None),
     }
-    return Plan(path, answers, wishes.port, connect, skips_login, folder if is_shared else None, choices)
+    return Plan(
+        path, answers, wishes.port, connect, skips_login, folder if is_shared else None, choices, listing.windows
+    )
 
 
 def _chosen(wish: str | None, former: str | None) -> str | None:
@@ -143,7 +150,12 @@ def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> O
             started, is_changed = let_run(
                 path, section, plan.answers, port=plan.port, instances=instances, env=place.env, say=voice.say
             )
-    return Outcome(plan, replace(section, proxy_port=started.record.port), is_changed, ignore_file, started)
+        # One that ran already may have met refusals that tell more than the list.
+        learned = learned_windows(None if started.is_new else ask_stats(started.record.port, section.proxy_token))
+        windows = with_windows(section, learned, (section.model,))
+        is_changed = save_section(path, {"context_windows": windows or None}, again=is_changed) or is_changed
+    section = replace(section, proxy_port=started.record.port, context_windows=windows)
+    return Outcome(plan, section, is_changed, ignore_file, started)
 
 
 def usual_base_url(place: Place) -> str:
@@ -159,6 +171,12 @@ def with_tiers(before: Mapping[str, str], wished: Mapping[str, str], listing: Li
     """The models of single tiers, as they were and as flags change them. Raises `ProxyError` for one not listed."""
     merged = {**before, **{tier: listing.named(model) or "" for tier, model in wished.items() if model}}
     return {tier: model for tier, model in merged.items() if wished.get(tier) != ""}
+
+
+def with_windows(before: CustomLlm | None, told: Mapping[str, int], models: Iterable[str | None]) -> dict[str, int]:
+    """The context windows that stood in a section, and those of `models` as the provider has told them."""
+    known = before.context_windows if before else {}
+    return {**known, **{model: told[model] for model in models if model and model in told}}
 
 
 def _models(

@@ -1,8 +1,8 @@
 """What a provider says when it is first asked: whether the key is good, and which models there are."""
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..errors import Kind, ProxyError, UpstreamError
 from .asker import Asker
@@ -18,6 +18,8 @@ class Listing:
     """The ids that a provider lists; None if it has no list, so that any name may be right."""
 
     ids: Sequence[str] | None
+    windows: Mapping[str, int] = field(default_factory=dict)
+    """By id, the context windows that the list tells."""
 
     def has(self, model: str | None) -> bool:
         return self.ids is None or model in self.ids
@@ -36,14 +38,15 @@ class Listing:
 
 def ask_listing(base_url: str, api_key: str, *, provider: str) -> Listing:
     """The provider's live list. Raises `UpstreamError`, but not where there simply is none."""
-    from ..provider.models_list import list_model_ids
+    from ..provider.models_list import list_models
 
     try:
-        return Listing(list_model_ids(base_url, api_key, provider=provider))
+        models = list_models(base_url, api_key, provider=provider)
     except UpstreamError as error:
         if error.kind is not Kind.NOT_FOUND:
             raise
         return Listing(None)
+    return Listing(list(models), {model: window for model, window in models.items() if window})
 
 
 def working_key(
@@ -77,7 +80,7 @@ def choices_of(listing: Listing, base_url: str) -> list[Choice]:
     """What to choose from, with how it is now; nothing without a list. Raises `UpstreamError` if no model chats."""
     if listing.ids is None:
         return []
-    choices = offer(listing.ids, ask_loads(base_url), base_url=base_url)
+    choices = offer(listing.ids, ask_loads(base_url), base_url=base_url, windows=listing.windows)
     if not choices:
         raise UpstreamError(
             f"{base_url} lists no model to talk to.", hint="See whether this key may use any.", kind=Kind.NOT_FOUND

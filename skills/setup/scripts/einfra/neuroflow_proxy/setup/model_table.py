@@ -57,7 +57,7 @@ def facts(choice: Choice) -> JSON:
     """The same for programs; null where nothing is known."""
     load, is_known = choice.load, _is_known(choice)
     return {
-        "context_window": choice.profile.context_window if is_known else None,
+        "context_window": choice.window,
         "sees_images": choice.profile.sees_images,
         "reasons": _thinks(choice) if is_known else None,
         "up": load.is_up if load else None,
@@ -90,7 +90,7 @@ def _count(number: int | None) -> str:
 
 
 def _window(choice: Choice) -> str:
-    return f"{choice.profile.context_window // 1000}k" if _is_known(choice) else ""
+    return f"{choice.window // 1000}k" if choice.window else ""
 
 
 def _thinks(choice: Choice) -> bool:

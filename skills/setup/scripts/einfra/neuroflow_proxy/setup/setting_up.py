@@ -12,7 +12,7 @@ from .claude_code import Connection, connection_for, variables_for
 from .claude_settings import project_settings, user_settings
 from .connect import ONBOARDED, Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
 from .features import set_permission_mode, words_on_features
-from .flow import Outcome, Plan, answered, carry_out
+from .flow import Outcome, Plan, answered, carry_out, with_windows
 from .flowie import share, shared_fields, shared_file
 from .git_guard import rule_needed
 from .instance import Instances, Started
@@ -110,9 +110,11 @@ def _proved(
         if other is None or not asker.takes_instead(section.model, proof.problem, other):
             break
         told.append(f"Not fit for work with tools: {section.model}: {proof.words}")
+        windows = with_windows(section, plan.windows, (other,))
         with instances.lock(plan.path):
-            save_section(plan.path, {"model": other}, again=outcome.is_changed)
-        section = replace(section, model=other)
+            changes = {"model": other, "context_windows": windows or None}
+            save_section(plan.path, changes, again=outcome.is_changed)
+        section = replace(section, model=other, context_windows=windows)
     outcome = replace(outcome, section=section)
     if not proof.problem:
         facts = asdict(proof) | {"ok": True, "next_best": None, "hint": ""}

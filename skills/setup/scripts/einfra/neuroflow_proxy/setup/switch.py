@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..settings import CustomLlm, read_section
-from .flow import with_tiers
+from ..wire.messages_api import JSON
+from .flow import with_tiers, with_windows
 from .health import ask_stats, takes_up
 from .instance import Instances, Record
 from .integrations import save_section
 from .live_models import ask_listing
 from .place import Place
-from .usage import prompt_tokens, window_of
+from .usage import learned_windows, prompt_tokens, window_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +41,25 @@ def switch(
     if tiers:
         changes["tiers"] = with_tiers(before.tiers, tiers, listing) or None
     with instances.lock(path):
-        save_section(path, changes)
+        record = instances.running(path)
+        stats = ask_stats(record.port, before.proxy_token) if record else None
+        told = {**listing.windows, **learned_windows(stats)}
+        models = (model or before.model, small_model, *tiers.values())
+        save_section(path, {**changes, "context_windows": with_windows(before, told, models) or None})
     section = read_section(path) or before
-    record = instances.running(path)
     return Switch(
         path,
         before,
         section,
         record,
         is_taken_up=record is not None and takes_up(record.port, section.proxy_token, path),
-        warnings=_warnings(before, section, record),
+        warnings=_warnings(before, section, stats),
     )
 
 
-def _warnings(before: CustomLlm, section: CustomLlm, record: Record | None) -> list[str]:
-    stats = ask_stats(record.port, section.proxy_token) if record else None
+def _warnings(before: CustomLlm, section: CustomLlm, stats: JSON | None) -> list[str]:
     told = []
-    old, new = (window_of(one.model, one.base_url, stats) for one in (before, section))
+    old, new = (window_of(one.model, one, stats) for one in (before, section))
     used = prompt_tokens(stats, before.model) if stats else 0
     if used >= new and new != old:
         told.append(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ..models.profiles import profile_for
 from ..models.providers import adapted
+from ..settings import CustomLlm
 from ..wire.messages_api import JSON
 
 
@@ -23,9 +24,17 @@ def learned_window(model: str, stats: JSON | None) -> int | None:
     return stats["learned"].get(model, {}).get("context_window") if stats else None
 
 
-def window_of(model: str, base_url: str, stats: JSON | None) -> int:
-    """The same, or else as it is known of the model at this provider."""
-    return learned_window(model, stats) or adapted(profile_for(model), base_url).context_window
+def learned_windows(stats: JSON | None) -> dict[str, int]:
+    """The same for all models of which it is known."""
+    return {
+        model: window for model in (stats or {"learned": ()})["learned"] if (window := learned_window(model, stats))
+    }
+
+
+def window_of(model: str, section: CustomLlm, stats: JSON | None) -> int:
+    """The same, or else as the settings have it, or as it is known of the model at this provider."""
+    told = learned_window(model, stats) or section.context_windows.get(model)
+    return adapted(profile_for(model), section.base_url, window=told).context_window
 
 
 def _lines(stats: JSON) -> Iterator[str]:

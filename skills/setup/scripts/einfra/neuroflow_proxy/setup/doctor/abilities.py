@@ -172,5 +172,5 @@ def _window(model: _Model, record: Record, section: CustomLlm) -> Check:
     learned = learned_window(model.id, stats)
     if learned:
         return Check("window", f"{learned:,} tokens, in the provider's own words.")
-    known = f"{window_of(model.id, section.base_url, stats):,}"
+    known = f"{window_of(model.id, section, stats):,}"
     return Check("window", f"Not measured: the provider does not tell. Its family is known to take {known} tokens.")

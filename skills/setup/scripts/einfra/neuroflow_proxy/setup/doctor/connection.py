@@ -8,7 +8,7 @@ from ...errors import Kind
 from ...settings import CustomLlm
 from ...wire.hosts import is_this_machine
 from ...wire.messages_api import JSON
-from ..claude_code import OTHER_CLOUDS, PROXY_VARIABLES, Variable, is_on, variables_for
+from ..claude_code import OTHER_CLOUDS, PROXY_VARIABLES, Variable, connection_for, is_on, variables_for
 from ..claude_settings import SHELL, Source, winner
 from ..health import ask_health, ask_stats
 from ..instance import Record
@@ -94,17 +94,19 @@ def http_proxy(found: Sequence[Source]) -> Iterator[Check]:
 
 def window(section: CustomLlm, stats: JSON | None, found: Sequence[Source]) -> Iterator[Check]:
     """Whether Claude Code compacts before the model's window is full."""
-    real = window_of(section.model, section.base_url, stats)
+    real = window_of(section.model, section, stats)
     source = winner(found, _WINDOW)
     if source is None or not source.env[_WINDOW].isdecimal():
         return
     believed = int(source.env[_WINDOW])
     if believed > real:
+        # What the proxy has learned since set-up stands in no file yet; what somebody else wrote is theirs to change.
+        again = f"configure.py setup{' --connect settings' if source.path else ''}"
         yield Check(
             "window",
             f"Claude Code believes in {believed:,} tokens, from {source.name}, and {section.model} takes {real:,}: "
             "long sessions will be refused.",
-            _connect(source),
+            again if connection_for(section).context_window > real else _connect(source),
         )
     else:
         yield Check("window", f"Claude Code compacts within {believed:,} tokens; {section.model} takes {real:,}.")
