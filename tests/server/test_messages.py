@@ -180,7 +180,7 @@ def test_a_client_that_goes_takes_the_request_upstream_with_it(provider: DemoPro
 
 
 def test_a_server_that_is_stopped_says_so_in_the_answers_that_it_cuts_off(tmp_path: Path) -> None:
-    """Where a stream only breaks off, Claude Code may run a call that was whole, and ask for it once more."""
+    """Where a stream only breaks off, Claude Code throws away what was said, and has all of it said anew."""
     whole_call = tool_call("Read", {"file_path": "/a"}, id="c1", pieces=2)
     provider = DemoProvider(in_turn([*role(), *whole_call, *text("and"), Hang()], [Hang()]))
     with ThreadPoolExecutor() as clients:
