@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from neuroflow_proxy.translate.response import ResponseStream
 from tests.chunks import call, chunk, sse, usage_chunk
 from tests.grammar import Said, listen
-from tests.streams import run
+from tests.streams import context, run
 
 
 def say(*chunks: dict[str, Any], **more: Any) -> Said:
@@ -292,6 +293,30 @@ def test_a_page_of_html_is_a_failure() -> None:
     assert listen(run(b"<html><title>502 Bad Gateway</title></html>")).error is not None
 
 
-@pytest.mark.parametrize("body", [b"", b"\n\n", b'{"choices": [{"mess', b": keep-alive\n\n"])
+@pytest.mark.parametrize(
+    "stray",
+    [
+        {"code": 500, "msg": "404 NOT_FOUND", "success": False},
+        {"code": "InvalidParameter", "message": "no such model", "request_id": "r1"},
+        {"model": "m", "message": {"role": "assistant", "content": "hi"}, "done": True},
+        {},
+    ],
+)
+@pytest.mark.parametrize("done", [True, False])
+def test_what_is_no_answer_is_a_failure_and_no_empty_answer(stray: dict[str, Any], done: bool) -> None:
+    for body in (json.dumps(stray).encode(), sse(stray, done=done)):
+        stream = ResponseStream(context())
+        stream.feed(body)
+        stream.finish()
+        assert stream.failure is not None
+        assert stream.failure.error == stray
+
+
+def test_an_object_without_choices_between_chunks_changes_nothing() -> None:
+    status = {"type": "status", "message": "queued"}
+    assert say(status, chunk({"content": "hi"}), status, STOP, status).text == "hi"
+
+
+@pytest.mark.parametrize("body", [b"", b"\n\n", b"null", b'{"choices": [{"mess', b": keep-alive\n\n"])
 def test_an_answer_that_is_not_there_is_a_failure(body: bytes) -> None:
     assert listen(run(body)).error is not None

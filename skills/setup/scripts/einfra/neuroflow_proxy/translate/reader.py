@@ -96,7 +96,14 @@ class ChunkReader:
         self._by_index: dict[int, _Slot] = {}  # the last of each
         self._by_id: dict[tuple[str, int | None], _Slot] = {}  # with its index, and with None for any
         self._has_deltas = False
+        self._has_choices = False
+        self._stray: dict[str, Any] | None = None
         self._usage: Usage | None = None
+
+    @property
+    def stray(self) -> dict[str, Any] | None:
+        """What came in place of an answer: the last object, where none had a choice in it."""
+        return None if self._has_choices else self._stray
 
     def feed(self, chunk: object) -> list[Fragment]:
         """Read one parsed chunk, or one whole completion."""
@@ -107,7 +114,9 @@ class ChunkReader:
         if isinstance(inner, dict) and "choices" not in chunk and ("choices" in inner or "error" in inner):
             chunk = inner  # an envelope: {"data": {…}, "success": true}
         choices = chunk.get("choices")
-        if isinstance(choices, list):
+        if not isinstance(choices, list):
+            self._stray = chunk
+        else:
             for choice in choices:
                 if isinstance(choice, dict) and self._is_ours(choice):
                     self._read_choice(choice, out)
@@ -197,6 +206,7 @@ class ChunkReader:
 
     def _is_ours(self, choice: dict[str, Any]) -> bool:
         """We ask for one choice; of several, the first that speaks is the answer."""
+        self._has_choices = True
         index = choice.get("index")
         if not isinstance(index, int):
             return True

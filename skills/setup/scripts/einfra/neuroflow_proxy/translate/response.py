@@ -191,6 +191,8 @@ class ResponseStream:
             self._read_body(bytes(self._body))
         elif not self._done:
             self._read_events(self._decoder.finish())
+        if self.failure is None and self._reader.stray is not None:
+            self.failure = Failure(self._reader.stray)
         if self.failure is None and not (self._done or self._finish is not None):
             self.failure = _CUT_OFF
         if self.failure is None:
@@ -289,7 +291,7 @@ class ResponseStream:
             self.failure = Failure(body.decode("utf-8", "replace")) if is_page else _CUT_OFF
             return
         self._pass_on(self._rescue.feed(self._reader.feed(answer)))
-        self._done = True
+        self._done = isinstance(answer, dict)
 
     def _read_events(self, events: Sequence[Event]) -> None:
         """Read what arrived together, and pass it on together: what came in one read leaves in one piece."""
