@@ -124,6 +124,11 @@ POSITIVE = [
     Leak("hermes-list", '<tool_call>[{"name": "Bash", "arguments": {"command": "pwd"}}]</tool_call>', PWD),
     Leak("hermes-parameters", '<function_call>{"name": "Bash", "parameters": {"command": "pwd"}}</function_call>', PWD),
     Leak("hermes-name-first", '<tool_call>\nBash\n{"command": "pwd"}\n</tool_call>', PWD),
+    Leak(
+        "hermes-fenced",
+        '<tool_call>\n```json\n{"name": "Bash", "arguments": {"command": "pwd"}}\n```\n</tool_call>',
+        PWD,
+    ),
     Leak("hermes-name-in-tag", '<tool_call name="Bash">{"command": "pwd"}</tool_call>', PWD),
     Leak(
         "hermes-raw-line-end",
@@ -172,6 +177,12 @@ POSITIVE = [
         [("Write", {"file_path": "/x", "content": "hello"})],
     ),
     Leak(
+        "qwen-coder-end-that-nothing-opened",
+        "<tool_call>\n<function=Bash>\n<parameter=command>\npwd\n</parameter>\n</function>\n</function>\n"
+        "</function_invocation>",
+        PWD,
+    ),
+    Leak(
         "qwen-coder-code",
         f"<function=Write>\n<parameter=file_path>\n/tmp/f.py\n</parameter>\n<parameter=content>\n{CODE}\n"
         f"</parameter>\n</function>",
@@ -210,6 +221,30 @@ POSITIVE = [
         for wrapper in ("tool_calls", "function_calls")
     ),
     Leak("dsml-spaces", _dsml("｜｜").replace("DSML｜｜", "DSML｜｜ "), READ),
+    *(
+        Leak(f"dsml-spaces-{number}", _dsml("｜").replace("<｜DSML｜", start).replace("</｜DSML｜", end), READ)
+        for number, (start, end) in enumerate(
+            [("<| DSML | ", "</| DSML | "), ("< | DSML | ", "</ | DSML | "), ("< ｜｜DSML｜｜", "</ ｜｜DSML｜｜")]
+        )
+    ),
+    *(Leak(f"dsml-{wrapper}", _dsml("｜", wrapper), READ) for wrapper in ("toolcalls", "tool_use", "_tool_calls")),
+    Leak("dsml-v4.1", _dsml("｜", "calls").replace("DSML｜", "DSML｜ "), READ),
+    Leak(
+        "dsml-name-and-fenced-json",
+        'Reading.\n\n<｜DSML｜toolcall>Read\n\n```json\n{"file_path":"/a.py","offset":5,"limit":10}\n```',
+        READ,
+        "Reading.\n\n",
+    ),
+    Leak(
+        "dsml-tool-as-tag",
+        "<｜DSML｜Read>\n <｜DSML｜file_path>/a.py</｜DSML｜file_path>\n <offset>5</offset>\n <limit>10</limit>\n"
+        "</｜DSML｜invoke>",
+        READ,
+    ),
+    Leak("dsml-tool-as-tag-closed", "<｜DSML｜Bash>\n <command>pwd</command>\n</｜DSML｜Bash>", PWD),
+    Leak(
+        "dsml-tool-as-tag-with-json", '<｜DSML｜tool_calls>\n<｜DSML｜Bash>\n{"command": "pwd"}\n</｜DSML｜Bash>', PWD
+    ),
     Leak("dsml-no-wrapper", _dsml("｜").split("\n", 1)[1].rsplit("\n", 1)[0], READ),
     Leak("dsml-wrapper-not-closed", "Reading.\n\n" + _dsml("｜").rsplit("\n", 1)[0], READ, "Reading.\n\n"),
     Leak("dsml-wrapper-tag-not-finished", _dsml("｜").replace("tool_calls>", "tool_calls", 1), READ),

@@ -25,7 +25,7 @@ _HARMONY_ROLES = tuple(f"{word}<|channel|>" for word in ("commentary", "analysis
 
 _OPENING = re.compile(
     rf"(?:\s|{'|'.join(map(re.escape, (*SECTIONS, *CALL_BEGINS, MISTRAL)))}"
-    rf"|<(?:[｜‖|]{{1,2}}\s?DSML\s?[｜‖|]{{1,2}}\s?|minimax:|seed:)?(?:{'|'.join(sorted(WRAPPERS))})(?:>|\Z))+"
+    rf"|<(?:\s?[｜‖|]{{1,2}}\s?DSML\s?[｜‖|]{{1,2}}\s?|minimax:|seed:)?(?:{'|'.join(sorted(WRAPPERS))})(?:>|\Z))+"
 )
 _STRAY = (">", "}", "]")  # the end of what a parser did not take whole: only with a mark behind it
 
@@ -56,7 +56,7 @@ def leftovers(source: Source) -> Steps[str]:
 def _takes_mark(source: Source) -> Steps[bool]:
     """Take one mark of the frame, if one stands here."""
     tag = yield from peek_tag(source)
-    if tag is not None and tag.closes and tag.name in CLOSES_A_CALL:
+    if tag is not None and tag.closes and (tag.name in CLOSES_A_CALL or tag.is_dsml):
         take(source, tag)
         return True
     return bool((yield from source.accept(*_MARKS)))

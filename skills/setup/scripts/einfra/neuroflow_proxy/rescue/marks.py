@@ -19,7 +19,12 @@ _MARKUP = (
     *(f"<{ANTHROPIC_PREFIX}function_calls>", f"<{ANTHROPIC_PREFIX}invoke"),
     *("<function=", "<function name=", "<function>", "<function_call name=", "<tool_call name=", "<tool name="),
     *(MINIMAX_MARK, "<|open|>tools", "<|open|>call"),
-    *(f"<{bars}DSML" for bars in ("｜", "｜｜", "‖", "‖‖", "|", "||")),
+    *(
+        f"<{gap}{bars}{inner}DSML"
+        for bars in ("｜", "｜｜", "‖", "‖‖", "|", "||")
+        for gap in ("", " ")
+        for inner in ("", " ")
+    ),
 )
 GRAMMARS: dict[str, Grammar] = {
     **dict.fromkeys(_MARKUP, markup),

@@ -4,6 +4,8 @@
     wrapper+ objects          Hermes, MiniMax M1, Nemotron, Granite
     wrapper+ name …           GLM (<arg_key>), and a name with JSON or Python arguments behind it
 
+DeepSeek makes up names for its tags: one that is a tool's is an entry, `<｜DSML｜Read>`, and any other a wrapper.
+
 One entry is read at a time. A further one in the same wrapper is found by its own opening tag, and the tags that close
 wrappers are dropped after a call. So a wrapper may be missing, may be the wrong one, and need not be closed.
 """
@@ -38,7 +40,8 @@ _PARAMETERS = frozenset(("parameter", "param", "argument"))
 _CONTAINERS = frozenset(("parameters", "arguments", "args", "input"))
 _MAX_WRAPPERS = 2
 _MAY_BE_EMPTY = frozenset(("tool_call", "tool_calls", "function_calls"))
-CLOSES_A_CALL = WRAPPERS | _ENTRIES | _PARAMETERS | _CONTAINERS | {"message"}
+# Qwen3.6 closes a function_invocation that it has not opened (QwenLM/Qwen3.8 #178).
+CLOSES_A_CALL = WRAPPERS | _ENTRIES | _PARAMETERS | _CONTAINERS | {"message", "function_invocation"}
 _NAMES = frozenset(("name", "tool_name"))
 # A parameter of <function=…> whose end was left out: the next one begins a line, or function and wrapper end.
 _LEFT_OUT = r"\n?(?=</function>\s{0,8}</(?:seed:)?tool_call>)|\n(?=<parameter=[^<>\n]{1,64}>\n)"
@@ -59,11 +62,13 @@ def markup(source: Source, tools: Toolbox) -> Steps[list[Item]]:
             break
         if tag.closes:
             return (yield from _nothing(source, tag, wrapper))
-        if tag.name in WRAPPERS and not tag.attributes:
+        names_tool = _names_tool(tag, tools)
+        is_made_up = tag.is_dsml and tag.name not in _ENTRIES and not names_tool
+        if (tag.name in WRAPPERS or is_made_up) and not tag.attributes:
             wrapper = tag
             take(source, tag)
             yield from source.space()
-        elif tag.name in _ENTRIES or tag.name in WRAPPERS:
+        elif tag.name in _ENTRIES or tag.name in WRAPPERS or names_tool:
             items = yield from _entry(source, tools, tag, _dialect(tag, wrapper))
             if not items and (wrapper is None or not source.is_line_start):
                 raise Refuted
@@ -74,12 +79,33 @@ def markup(source: Source, tools: Toolbox) -> Steps[list[Item]]:
         raise Refuted
     if wrapper is None:
         raise Refuted
+    is_fenced = yield from _fence(source)
     at = yield from source.peek()
     if not at:
         raise CutOff
     if at in "{[":
-        return (yield from json_calls(source, tools, _dialect(wrapper, None), in_lines=wrapper.name == "tool_calls"))
-    return (yield from _named(source, tools))
+        items = yield from json_calls(source, tools, _dialect(wrapper, None), in_lines=wrapper.name == "tool_calls")
+    else:
+        items = yield from _named(source, tools)
+    if is_fenced:
+        yield from _fence(source)
+    return items
+
+
+def _names_tool(tag: Tag, tools: Toolbox) -> bool:
+    """Whether it is a tag of DeepSeek's, and its name a tool's (pi-free #376, #381)."""
+    return tag.is_dsml and tag.name not in WRAPPERS | _ENTRIES and tools.names.find(tag.name) is not None
+
+
+def _fence(source: Source) -> Steps[bool]:
+    """Take what fences JSON, if it stands here, and the white space around it."""
+    gap = yield from source.space()
+    if not (yield from source.accept("```")):
+        source.unread(gap)
+        return False
+    yield from source.accept("json")
+    yield from source.space()
+    return True
 
 
 def _dialect(tag: Tag, wrapper: Tag | None) -> str:
@@ -107,7 +133,7 @@ def _nothing(source: Source, tag: Tag, wrapper: Tag | None) -> Steps[list[Item]]
 def _entry(source: Source, tools: Toolbox, tag: Tag, dialect: str) -> Steps[list[Item]]:
     """One call from its opening tag to its closing tag, or to whatever shows that this was left out."""
     take(source, tag)
-    said = tag.value or tag.attribute("name", "tool")
+    said = tag.value or tag.attribute("name", "tool") or (tag.name if _names_tool(tag, tools) else "")
     name = tools.names.find(said)
     if said and name is None:
         raise Refuted
@@ -237,7 +263,7 @@ def _belongs(tag: Tag, tools: Toolbox, name: str | None, given: Collection[str] 
     if tag.name in _ENTRIES or tag.name in WRAPPERS or tag.name in _CONTAINERS:
         return True
     if tag.closes:
-        return False
+        return tag.is_dsml and tag.name not in _PARAMETERS
     return tag.name in _PARAMETERS or (name is None or tools.has_parameter(name, tag.name))
 
 
@@ -263,8 +289,11 @@ def _named(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     try:
         if at == "(":
             return [(yield from python_arguments(source, tools, name, "hermes"))]
-        if at == "{":
+        is_fenced = yield from _fence(source)
+        if (yield from source.peek()) == "{":
             text, missing = yield from object_text(source)
+            if is_fenced:
+                yield from _fence(source)
             return [tools.call_with_text(name, text, "hermes", missing=missing)]
         if (yield from source.accept("</arg_value>")) and required(tools.schema(name)):
             raise Refuted

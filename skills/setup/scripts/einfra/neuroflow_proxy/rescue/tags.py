@@ -6,7 +6,8 @@
     <|open|>call tool="Read" index="1"<|sep|>  <|close|>call<|sep|>              -> call
 
 DeepSeek's DSML is seen with full-width, double and ASCII bars, doubled, with white space around them, with typographic
-quotes, and with a `>` left out at the end of a line (sglang #40236, vllm #53227, opencode #24566, GenericAgent #804).
+quotes, and with a `>` left out at the end of a line (sglang #40236, vllm #53227, opencode #24566, GenericAgent #804,
+flocks #687).
 """
 
 import re
@@ -48,6 +49,11 @@ class Tag(NamedTuple):
 
     def attribute(self, *names: str) -> str:
         return next((self.attributes[name] for name in names if name in self.attributes), "")
+
+    @property
+    def is_dsml(self) -> bool:
+        """DeepSeek marks its own tags so, and nobody else any."""
+        return "DSML" in self.text.partition(self.name)[0]
 
 
 def peek_tag(source: Source) -> Steps[Tag | None]:
