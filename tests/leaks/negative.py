@@ -67,6 +67,14 @@ NEGATIVE = {
     # Bare JSON and lists that are answers
     "json-answer": '{"result": [1, 2, 3], "name": "Bash"}',
     "json-call-and-text": '{"name": "Bash", "parameters": {"command": "pwd"}}\n\nThat is how the call would look.',
+    "json-declaration": (
+        '{"name": "Read", "description": "Reads", "parameters": {"type": "object", "properties": {"file_path": {}}}}'
+    ),
+    "json-declarations": (
+        '[{"type": "function", "function": {"name": "ListTasks", "parameters": {"type": "object", "properties": {}}}}]'
+    ),
+    "json-declaration-of-another-api": '{"name": "ListTasks", "input_schema": {"type": "object"}}',
+    "tags-declaration": '<tools>\n{"name": "Read", "parameters": {"type": "object", "properties": {}}}\n</tools>',
     "json-name-only": '{"name": "Bash"}',
     "json-package": '{"name": "bash", "version": "1.0.0", "parameters": "none"}',
     "json-behind-text": 'Call it so:\n{"name": "Bash", "parameters": {"command": "pwd"}}',

@@ -121,6 +121,11 @@ POSITIVE = [
         PWD,
     ),
     Leak("hermes-brace-missing", '<tool_call>{"name": "Bash", "arguments": {"command": "pwd"}</tool_call>', PWD),
+    Leak(
+        "hermes-words-beside-the-arguments",
+        '<tool_call>{"name": "Bash", "description": "Where", "arguments": {"command": "pwd"}}</tool_call>',
+        PWD,
+    ),
     Leak("hermes-list", '<tool_call>[{"name": "Bash", "arguments": {"command": "pwd"}}]</tool_call>', PWD),
     Leak("hermes-parameters", '<function_call>{"name": "Bash", "parameters": {"command": "pwd"}}</function_call>', PWD),
     Leak("hermes-name-first", '<tool_call>\nBash\n{"command": "pwd"}\n</tool_call>', PWD),

@@ -14,6 +14,7 @@ Item = Call | str
 """A call that was found, or text that is to stay text."""
 
 _NAME_KEYS = ("name", "tool_name", "function_name", "function", "tool")
+_OF_DECLARATIONS = frozenset(("description", "input_schema", "inputSchema"))
 # The head of a key; anything else behind a brace is no JSON object, and is seen at once.
 _OBJECT_HEAD = re.compile(r"""\{\s*(?:["'}]|[^\W\d][\w$-]*\s*[:=])""")
 _HEAD_LENGTH = 80
@@ -184,9 +185,19 @@ def _call_of(said: Value, tools: Toolbox, grammar: str) -> Call | None:
     declared = tools.names.find(name) if name else None
     if declared is None or (arguments is None and required(tools.schema(declared))):
         return None
+    if _declares(said, arguments, tools, declared):
+        return None
     if isinstance(arguments, str):  # encoded twice
         return tools.call_with_text(declared, arguments, grammar)
     return tools.call(declared, arguments, grammar)
+
+
+def _declares(said: dict[str, Value], arguments: Value, tools: Toolbox, name: str) -> bool:
+    """Whether the object says what the tool is, as lists of tools do, and calls nothing."""
+    if arguments is None:
+        return not _OF_DECLARATIONS.isdisjoint(said)
+    is_schema = isinstance(arguments, dict) and isinstance(arguments.get("properties"), dict) and "type" in arguments
+    return is_schema and not tools.lists(name, "properties")
 
 
 def python_calls(source: Source, tools: Toolbox, grammar: str) -> Steps[list[Item]]:
