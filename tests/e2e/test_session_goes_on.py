@@ -6,6 +6,7 @@ import pytest
 
 from neuroflow_proxy.demo.rules.families import fits
 from neuroflow_proxy.demo.script import Answer, Cut, Hang, Pause, Status, finish, in_turn, role, text, tool_call
+from neuroflow_proxy.translate.sampling import ROOM_TO_GO_ON
 from neuroflow_proxy.wire.codec import dumps
 from neuroflow_proxy.wire.messages_api import JSON
 from tests.e2e.claude import CURRENT
@@ -87,6 +88,18 @@ def test_a_conversation_that_outgrows_the_model_is_compacted_and_its_task_done(s
     assert (session.project / "done.txt").read_text() == "done\n"
     refused = [dumps(received.body) for received in session.provider.requests if received.status == 400]
     assert len(refused) == len(set(refused)), "what was refused was sent again"
+
+
+def test_a_window_that_fills_bit_by_bit_leaves_room_for_a_whole_summary(session: Session) -> None:
+    """With no room left, it would be cut off after its first lines, and the task forgotten."""
+    session.provider.script = small_window
+    for number in range(22):
+        (session.project / f"{number}.txt").write_text("word " * 1_600)
+    asked = ", ".join(f"read {number}.txt" for number in range(22))
+    session.claude(f"{asked}, then run `echo done > done.txt`.", faults=[400])
+    summaries = [body for body in session.bodies if "followed by a <summary> block" in str(body["messages"][-1])]
+    assert min(body["max_tokens"] for body in summaries) >= ROOM_TO_GO_ON
+    assert (session.project / "done.txt").read_text() == "done\n"
 
 
 def test_a_summary_that_breaks_off_is_written_anew_and_the_task_done(session: Session) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from neuroflow_proxy.demo.gate import Limits
 from neuroflow_proxy.demo.provider import DemoProvider
+from neuroflow_proxy.demo.rules.families import fits
 from neuroflow_proxy.demo.script import (
     Cut,
     Pause,
@@ -27,6 +28,7 @@ from neuroflow_proxy.demo.script import (
 from neuroflow_proxy.provider import retry
 from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.translate.response import ResponseStream
+from neuroflow_proxy.wire.messages_api import JSON
 from tests.grammar import Said, listen, parse_sse
 from tests.serving import proxy_before, wait_until
 
@@ -118,6 +120,34 @@ def test_a_body_that_was_refused_is_not_sent_again(provider: DemoProvider, url: 
         assert response.status_code == 400
         assert "I do not like it" in response.json()["error"]["message"]
     assert len(provider.requests) == 1
+
+
+QUESTION = {"role": "user", "content": "word " * 40_000}
+IN_CONVERSATION = [QUESTION, {"role": "assistant", "content": "So?"}, {"role": "user", "content": "So."}]
+LONGER = [*IN_CONVERSATION, {"role": "assistant", "content": "Well?"}, {"role": "user", "content": "Well."}]
+WISH = {"role": "user", "content": "An <analysis> block followed by a <summary> block."}
+
+
+@pytest.mark.parametrize(
+    ("history", "is_answered"),
+    [([QUESTION], True), (IN_CONVERSATION, True), (LONGER, False), ([*IN_CONVERSATION[:2], WISH], False)],
+)
+def test_a_conversation_that_leaves_no_room_to_go_on_is_too_long_if_it_can_be_shortened(
+    provider: DemoProvider, url: str, history: list[JSON], is_answered: bool
+) -> None:
+    """In the little room that is left, a file or a summary would be cut off. A single question gets what there is."""
+    refusing = fits(55_000)
+    provider.script = lambda body: (
+        [Status(400, {"error": {"message": said}})] if (said := next(refusing(body), None)) else OK
+    )
+    response = ask(url, messages=history, max_tokens=32_000)
+    if is_answered:
+        assert said(response).text == "fine"
+        assert 1_024 <= provider.requests[-1].body["max_tokens"] < 8_192
+    else:
+        assert response.status_code == 400
+        assert "prompt is too long" in response.text
+    assert said(ask(url, messages=[*history[:-1], WISH], max_tokens=1_000)).text == "fine", "who wants little gets it"
 
 
 OVERFLOW = "This model's maximum context length is 1000 tokens. However, you requested 5000 tokens in the messages."

@@ -57,8 +57,8 @@ class TooManyOutputTokens(UpstreamError):
         self.input_above = input_above
         """Where the provider stopped counting the prompt; 0 if it counted it, or said nothing of it."""
 
-    def fitting(self, estimated_input_tokens: int) -> int | None:
-        """The `max_tokens` with which the same request fits; None if that would leave no room for an answer.
+    def fitting(self, estimated_input_tokens: int, least: int = LEAST_ROOM) -> int | None:
+        """The `max_tokens` with which the same request fits; None if that would leave less than `least` for the answer.
 
         The estimate counts only where the provider did not say how long the prompt is.
         """
@@ -68,7 +68,7 @@ class TooManyOutputTokens(UpstreamError):
         if prompt is None:
             prompt = round(max(estimated_input_tokens, self.input_above) * (1 + _ESTIMATE_MARGIN))
         room = self.window - prompt - _MARGIN
-        return room if room >= LEAST_ROOM else None
+        return room if room >= least else None
 
 
 @dataclass(frozen=True, slots=True)

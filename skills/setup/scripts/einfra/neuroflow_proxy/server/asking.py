@@ -213,7 +213,7 @@ class Asking:
             self.memory.learned[asked.model] = lesson
         fitting = None
         if isinstance(error, TooManyOutputTokens) and asked.max_tokens is None:
-            fitting = error.fitting(asked.request.input_tokens)
+            fitting = error.fitting(asked.request.input_tokens, asked.request.least_output)
         if fitting is None and (lesson is None or error.kind is Kind.CONTEXT_TOO_LONG):
             return None
         _log.info("model=%s request repaired: %s", asked.model, error.message)

@@ -18,7 +18,7 @@ from .history import History
 from .messages import Manner
 from .policy import directive_for, words_for_refused
 from .request_kind import RequestKind, request_kind
-from .sampling import max_tokens_for, response_format_fields, sampling_fields, stop_fields
+from .sampling import least_output, max_tokens_for, response_format_fields, sampling_fields, stop_fields
 from .system import system_texts
 from .texts import joined
 from .thinking import plan_thinking
@@ -54,6 +54,8 @@ class ChatRequest(NamedTuple):
     kind: RequestKind
     input_tokens: int
     """An estimate, by `token_factor`."""
+    least_output: int
+    """Where fewer tokens are left for the answer, the conversation is too long."""
     tools: Mapping[str, Any]
     """Upstream tool name to the schema as the client declared it."""
     tool_names: Mapping[str, str]
@@ -145,8 +147,12 @@ def to_chat_request(
     if counted:
         size = size.plus(size_before)
     input_tokens = size.tokens(token_factor)
-    limit = max_tokens_for(body, input_tokens=input_tokens, profile=profile, learned=learned, thinking=thinking)
+    least = least_output(kind, answers=len(conversation.pauses))
+    limit = max_tokens_for(
+        body, input_tokens=input_tokens, least=least, profile=profile, learned=learned, thinking=thinking
+    )
     if limit is not None:
+        least = min(least, limit)
         made["max_completion_tokens" if "max_completion_tokens" in profile.params else "max_tokens"] = limit
     made["stream"] = True
     made["stream_options"] = {"include_usage": True}
@@ -158,6 +164,7 @@ def to_chat_request(
         model=model,
         kind=kind,
         input_tokens=input_tokens,
+        least_output=least,
         tools=tools.schemas,
         tool_names=tools.names,
         search=tools.search,

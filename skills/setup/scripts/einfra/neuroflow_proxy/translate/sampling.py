@@ -15,7 +15,7 @@ from .fields import (
     refuse_depth,
     strings,
 )
-from .request_kind import output_format
+from .request_kind import RequestKind, output_format
 from .thinking import SMALL_LIMIT, ThinkingPlan
 from .tool_schema import acceptable, is_strict
 
@@ -25,6 +25,9 @@ LEAST_TOP_P = 0.01
 """0, which the Messages API takes, is refused by vLLM."""
 LEAST_OUTPUT = 1_024
 """Asked for even where the window seems full: the estimate may be wrong; if it is not, the provider says so clearly."""
+ROOM_TO_GO_ON = 8_192
+"""The same where the client can make the conversation shorter instead. In less room the files that an agent writes are
+cut off, and so is the summary of all that was done; each new try makes the conversation longer still."""
 THINKING_ROOM = 4_096
 """The least that a model gets which cannot answer without reasoning first."""
 ESTIMATE_MARGIN = 1.1
@@ -80,10 +83,18 @@ def response_format_fields(body: dict[str, Any]) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
+def least_output(kind: RequestKind, *, answers: int) -> int:
+    """The least room for an answer that is worth asking; `answers` were given before in the conversation."""
+    # Claude Code compacts from the second one on.
+    can_be_shortened = kind is RequestKind.COMPACTION or (kind is RequestKind.MAIN and answers > 1)
+    return ROOM_TO_GO_ON if can_be_shortened else LEAST_OUTPUT
+
+
 def max_tokens_for(
     body: dict[str, Any],
     *,
     input_tokens: int,
+    least: int,
     profile: Profile,
     learned: Learned,
     thinking: ThinkingPlan,
@@ -101,4 +112,4 @@ def max_tokens_for(
     limit = learned.max_output_tokens or profile.max_output_tokens or asked
     window = learned.context_window or profile.context_window
     left = window - round(input_tokens * ESTIMATE_MARGIN)
-    return max(1, min(asked, limit, max(left, LEAST_OUTPUT)))
+    return max(1, min(asked, limit, max(left, least)))
