@@ -13,6 +13,7 @@ from neuroflow_proxy.demo.gate import Limits
 from neuroflow_proxy.demo.provider import DemoProvider
 from neuroflow_proxy.demo.rules.families import fits
 from neuroflow_proxy.demo.script import (
+    Answer,
     Cut,
     Pause,
     Raw,
@@ -184,6 +185,29 @@ def test_a_second_empty_turn_ends_the_answer(provider: DemoProvider, url: str) -
 def test_a_second_try_that_fails_leaves_the_first_answer_as_it_was(provider: DemoProvider, url: str) -> None:
     provider.script = in_turn([*reasoning("hm"), *finish()], [Status(500, "x")])
     assert said(ask(url)).stop_reason == "end_turn"
+
+
+@pytest.mark.parametrize(("nothing", "thought"), [([*role(), *finish()], ""), ([*reasoning("hm"), *finish()], "hm")])
+def test_a_summary_of_which_nothing_came_is_asked_for_once_more_in_the_same_words(
+    provider: DemoProvider, url: str, nothing: Answer, thought: str
+) -> None:
+    """Claude Code would end the turn with "Prompt is too long": it has asked because the window was full."""
+    history = [*WORK, {"role": "assistant", "content": "Done."}, WISH]
+    provider.script = in_turn(nothing, OK)
+    answer = said(ask(url, messages=history, tools=[TOOL], thinking={"type": "adaptive"}, max_tokens=32_000))
+    assert (answer.thinking, answer.text) == (thought, "fine")
+    first, second = provider.requests
+    assert first.body == second.body
+
+
+def test_a_summary_that_cannot_be_had_is_a_failure_and_no_empty_answer(provider: DemoProvider, url: str) -> None:
+    provider.script = in_turn([*finish()], *[[Status(503, "down")]] * 3)
+    assert ask(url, messages=[*LONGER[:-1], WISH]).status_code == 503
+
+
+def test_a_helper_that_says_nothing_is_asked_once_more(provider: DemoProvider, url: str) -> None:
+    provider.script = in_turn([*reasoning("hm"), *finish()], OK)
+    assert said(ask(url, tools=[])).text == "fine"
 
 
 def test_a_second_try_that_breaks_in_its_midst_is_no_clean_end(provider: DemoProvider, url: str) -> None:

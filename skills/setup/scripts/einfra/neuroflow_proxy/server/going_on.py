@@ -37,14 +37,16 @@ class SecondTry:
         self._was_made = False
 
     async def after(self, asking: Asking, write: Write) -> Further | None:
-        if self._was_made or asking.question.request.kind is not RequestKind.MAIN:
+        if self._was_made:
             return None
-        again = second_try(asking.question.body, asking.stream.text_without_call)
+        kind = asking.question.request.kind
+        again = second_try(asking.question.body, kind, asking.stream.text_without_call)
         if again is None:
             return None
         self._was_made = True
         asking.stream.count("second_tries")
-        return Further(again, may_fail=True)
+        # Asked in vain for a summary, Claude Code gives up; of a failure it asks again.
+        return Further(again, may_fail=kind is not RequestKind.COMPACTION)
 
 
 class FormRetry:

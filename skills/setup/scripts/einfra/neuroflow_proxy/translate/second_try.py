@@ -2,16 +2,19 @@
 
 Open models sometimes reason and then say nothing, or announce a tool call and end the turn without making it; the user
 then has to type "continue". One second try, unseen, is made where the turn was plainly not
-over; more would be guessing.
+over; more would be guessing. A summary of which nothing came would end the session: Claude Code asks for it where the
+window is full, and cannot go on without.
 """
 
 import re
 from typing import Any
 
 from ..wire.messages_api import JSON
+from .request_kind import RequestKind
 
 NUDGE = "Continue. If you announced an action, call the tool for it now; if you are done, say so."
 
+_WANT_WORDS = frozenset({RequestKind.MAIN, RequestKind.COMPACTION, RequestKind.HELPER})
 _LONGEST_ANNOUNCEMENT = 500
 _ANNOUNCES = re.compile(
     r"(?:\b(?:let me|let's|let us|i'll|i will|i am going to|i'm going to|i need to|next,? i"
@@ -30,15 +33,17 @@ _AWAITS_THE_USER = re.compile(
 )
 
 
-def second_try(body: JSON, text: str | None) -> JSON | None:
+def second_try(body: JSON, kind: RequestKind, text: str | None) -> JSON | None:
     """The Messages request to make instead, or None if the turn was over.
 
     `text` is the end of what was said by an answer that called no tool and stopped by itself; None for any other.
     """
-    if text is None:
+    if text is None or kind not in _WANT_WORDS:
         return None
     if not text.strip():
-        return {**body, "thinking": {"type": "disabled"}}
+        return {**body, "thinking": {"type": "disabled"}} if kind is RequestKind.MAIN else dict(body)
+    if kind is not RequestKind.MAIN:
+        return None
     if not _is_at_work(body) or len(text) > _LONGEST_ANNOUNCEMENT or not _ANNOUNCES.search(text):
         return None
     if _AWAITS_THE_USER.search(text.rstrip().rpartition("\n\n")[2]):
