@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from neuroflow_proxy.models.profiles import FAMILIES, GENERIC, Profile, Replay
 from neuroflow_proxy.provider.presets import PRESETS
 from neuroflow_proxy.settings import SECTION_SCHEMA, VARIABLES
 
@@ -52,6 +53,37 @@ def presets_table() -> str:
         for preset in PRESETS
     ]
     return _table(("Name", "Provider", "Base URL", "Keys are made at", "Kept in"), rows)
+
+
+def models_table() -> str:
+    """The families of models, in the order in which they are tried."""
+    head = ("Model id has", "Family", "Window", "Sees images", "Reasons", "Reasoning sent back as", "Tool call ids")
+    families = [(f"`{pattern}`", profile) for pattern, profile in FAMILIES]
+    return _table(head, [_family(pattern, profile) for pattern, profile in (*families, ("anything else", GENERIC))])
+
+
+def _family(pattern: str, profile: Profile) -> tuple[str, ...]:
+    replay = profile.replay.value.replace("<", "&lt;")
+    if profile.replay is not Replay.NONE and profile.reasoning_required:
+        replay += ", required"
+    return (
+        pattern,
+        profile.family,
+        f"{profile.context_window:,}",
+        {True: "yes", False: "no", None: "if it does not refuse"}[profile.sees_images],
+        _reasons(profile),
+        replay,
+        profile.tool_ids.value,
+    )
+
+
+def _reasons(profile: Profile) -> str:
+    thinking = profile.thinking
+    if thinking.always:
+        return "always"
+    if thinking.on is None:
+        return "no"
+    return f"from effort {thinking.adaptive_from}" if thinking.adaptive_from != "low" else "when asked to"
 
 
 def _kind(rule: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from neuroflow_proxy.settings import VARIABLES, parse_section
 from tests.docs.commands import PAGES
-from tests.docs.pages import ROOT, is_up_to_date, presets_table, settings_table, variables_table
+from tests.docs.pages import ROOT, is_up_to_date, models_table, presets_table, settings_table, variables_table
 
 SETTINGS = ROOT / "skills" / "setup" / "scripts" / "einfra" / "neuroflow_proxy" / "settings.py"
 
@@ -19,9 +19,10 @@ SETTINGS = ROOT / "skills" / "setup" / "scripts" / "einfra" / "neuroflow_proxy" 
     [
         ("docs/configuration.md", "settings", settings_table),
         ("docs/configuration.md", "variables", variables_table),
+        ("docs/models.md", "table", models_table),
         ("skills/setup/references/providers.md", "table", presets_table),
     ],
-    ids=["settings", "variables", "providers"],
+    ids=["settings", "variables", "models", "providers"],
 )
 def test_each_table_is_made_from_the_data_as_they_are(page: str, name: str, table: Callable[[], str]) -> None:
     assert is_up_to_date(page, name, table()), f"run with NEUROFLOW_TEST_UPDATE=1 to write {page}"
