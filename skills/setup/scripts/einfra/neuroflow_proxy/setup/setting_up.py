@@ -1,14 +1,14 @@
 """The verb `setup`, and what it has to tell: the answers, the proxy, the proof, and Claude Code connected."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..settings import FIRST_PORT, CustomLlm, read_section
 from ..wire.messages_api import JSON
 from .asker import Asker, Wishes
 from .catalog import is_stand_in, is_up
-from .claude_code import Connection, connection_for, variables_for
+from .claude_code import Connection, Variable, connection_for, variables_for
 from .claude_settings import project_settings, user_settings
 from .connect import ONBOARDED, Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
 from .features import set_permission_mode, words_on_features
@@ -53,7 +53,11 @@ def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, voic
         shown: list[str] = []
         if wishes.proves:
             outcome, proof, shown = _proved(outcome, asker, instances, voice)
-        return _connected(outcome, proof, shown, place, instances, shell=shell)
+        wanted = variables_for(outcome.section, place)
+        # Made before anything is written: there are values that a shell's line cannot carry.
+        printed = lines(shell, [variable for variable in wanted if not variable.is_key])
+        connected = _connect(outcome, wanted, place, instances)
+        return _told(outcome, connected, proof, shown, printed, shell=shell)
     except KeyboardInterrupt:
         voice.say("Not all is done. `configure.py setup` again does the rest, and `configure.py undo` takes it back.")
         raise
@@ -124,13 +128,25 @@ def _proved(
     return outcome, facts, [*told, f"Not fit for work with tools: {section.model}: {proof.words}", hint]
 
 
-def _connected(
-    outcome: Outcome, proof: JSON | None, shown: Sequence[str], place: Place, instances: Instances, *, shell: Shell
-) -> Report:
-    """Connect Claude Code as was wished, and tell all that there is to tell."""
-    plan, section, started = outcome.plan, outcome.section, outcome.started
-    connection, wanted = connection_for(section), variables_for(section, place)
-    printed = lines(shell, [variable for variable in wanted if not variable.is_key])
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    """What was done so that Claude Code asks the proxy, or the provider."""
+
+    settings: Path | None
+    """Its settings, where they were written."""
+    refreshed: list[Path]
+    """Settings that an earlier set-up had written, and that had to be changed."""
+    spared: Path | None
+    """Where it was told that the questions of a first start have been answered."""
+    asks_for_account: bool
+    """It will ask them, since its settings hold for a project alone."""
+    shared: str
+    """What became of what is kept in flowie; nothing if that is not wanted."""
+
+
+def _connect(outcome: Outcome, wanted: Sequence[Variable], place: Place, instances: Instances) -> _Connected:
+    """Connect Claude Code as was wished, and bring up to date what was connected before."""
+    plan, section = outcome.plan, outcome.section
     journal = Journal(instances.state, plan.path)
     settings = settings_file(plan.path, place) if plan.connect is Connect.SETTINGS else None
     with instances.lock(plan.path):
@@ -146,37 +162,48 @@ def _connected(
         for written in {entry.path for entry in journal.entries() if entry.section == ENV}:
             set_permission_mode(Path(written), section, journal)
     asks_for_account = settings not in (None, user_settings(place)) and is_newcomer(place)
+    return _Connected(settings, refreshed, spared, asks_for_account, shared)
+
+
+def _told(
+    outcome: Outcome,
+    connected: _Connected,
+    proof: JSON | None,
+    shown: Sequence[str],
+    printed: Sequence[str],
+    *,
+    shell: Shell,
+) -> Report:
+    """All that there is to tell. `shown` are the words for `proof`, `printed` the lines for `shell`."""
+    plan, section, started = outcome.plan, outcome.section, outcome.started
+    connection = connection_for(section)
     changed = "written now" if outcome.is_changed else "unchanged"
-    remark = next((choice.note for choice in plan.choices if choice.id == section.model), "")
+    chosen = [choice for choice in plan.choices if choice.id == section.model]
     return Report(
         facts_of(plan.path, section, started.record if started else None)
         | {
-            "note": remark,
+            "note": chosen[0].note if chosen else "",
             "changed": outcome.is_changed,
             "gitignore": str(outcome.ignore_file) if outcome.ignore_file else None,
             "new": started is not None and started.is_new,
             "shell": str(shell),
-            "connect": printed,
-            "claude_settings": str(settings) if settings else None,
-            "claude_settings_updated": [str(path) for path in refreshed],
-            "asks_for_account": asks_for_account,
-            "flowie": shared or None,
+            "connect": list(printed),
+            "claude_settings": str(connected.settings) if connected.settings else None,
+            "claude_settings_updated": [str(path) for path in connected.refreshed],
+            "asks_for_account": connected.asks_for_account,
+            "flowie": connected.shared or None,
             "launch": plan.connect is Connect.LAUNCH,
             "proof": proof,
             "features": words_on_features(section),
         },
         [
-            *(
-                f"{choice.id} is {choice.note}."
-                for choice in plan.choices
-                if choice.id == section.model and is_stand_in(choice)
-            ),
+            *(f"{choice.id} is {choice.note}." for choice in chosen if is_stand_in(choice)),
             *_manner(started, connection, section),
             f"Settings are in {plan.path}, {changed}" + (f"; the log is {started.record.log}." if started else "."),
-            *([shared] if shared else []),
+            *([connected.shared] if connected.shared else []),
             *shown,
             *words_on_features(section),
-            *_next_steps(plan, connection, settings, printed, shell, asks_for_account=asks_for_account, spared=spared),
+            *_next_steps(plan, connection, connected, printed, shell),
         ],
     )
 
@@ -189,15 +216,9 @@ def _manner(started: Started | None, connection: Connection, section: CustomLlm)
 
 
 def _next_steps(
-    plan: Plan,
-    connection: Connection,
-    settings: Path | None,
-    printed: Sequence[str],
-    shell: Shell,
-    *,
-    asks_for_account: bool,
-    spared: Path | None,
+    plan: Plan, connection: Connection, connected: _Connected, printed: Sequence[str], shell: Shell
 ) -> list[str]:
+    settings = connected.settings
     if settings:
         key = " The provider's key stands there now." if connection.direct_url else ""
         folder = settings.parent.parent
@@ -207,8 +228,8 @@ def _next_steps(
             f"Claude Code is connected: {settings} says so, for sessions that run already as well.{key}",
             "Run `claude`, and let it trust this folder if it asks: before that it does not look into them.",
             *([words] if settings == project_settings(folder) else []),
-            *([_NEWCOMER] if asks_for_account else []),
-            *([f"Its questions of a first start are skipped: {spared} says so."] if spared else []),
+            *([_NEWCOMER] if connected.asks_for_account else []),
+            *([f"Its questions of a first start are skipped: {connected.spared} says so."] if connected.spared else []),
             "`configure.py undo` puts everything back as it was.",
         ]
     if plan.connect is Connect.LAUNCH:
