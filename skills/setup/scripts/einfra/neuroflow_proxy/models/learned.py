@@ -5,6 +5,13 @@ Who reads the provider's refusals fills this in; who builds requests obeys it.
 
 from dataclasses import dataclass
 
+FORCED_FUNCTION = "tool_choice.function"
+"""No single tool can be forced; `required` is sent instead."""
+ENFORCED_SCHEMA = "response_format.json_schema"
+"""Schemas are not enforced; plain JSON mode and words are used instead."""
+REASONING_BACK = "messages.reasoning_content"
+"""Reasoning must not be sent back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Learned:
@@ -12,11 +19,7 @@ class Learned:
 
     `dropped_params` holds what must not be sent any more: names of top-level fields of the Chat Completions body
     (`temperature`, `top_k`, `stop`, `stream_options`, `parallel_tool_calls`, `chat_template_kwargs`,
-    `reasoning_effort`, `response_format`, `tool_choice`, …) and these finer ones:
-
-    - `tool_choice.function`: no single tool can be forced; `required` is sent instead.
-    - `response_format.json_schema`: schemas are not enforced; plain JSON mode and words are used instead.
-    - `messages.reasoning_content`: reasoning must not be sent back.
+    `reasoning_effort`, `response_format`, `tool_choice`, …) and the finer ones above.
     """
 
     no_images: bool = False

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..models.learned import Learned
+from ..models.learned import ENFORCED_SCHEMA, FORCED_FUNCTION, REASONING_BACK, Learned
 from .error_body import ErrorBody, read_error, read_error_body
 from .patterns import LatePattern
 from .token_limits import read_token_limits
@@ -99,15 +99,15 @@ def _refused_params(said: ErrorBody, sent: dict[str, Any]) -> Iterator[str]:
         fields = {name for name in sent if any(_names(said.text, alias) for alias in _aliases(name, sent[name]))}
     for name in sorted(fields - _NEEDED):
         if name == "tool_choice" and isinstance(sent[name], dict):
-            yield "tool_choice.function"
+            yield FORCED_FUNCTION
         elif name == "response_format" and isinstance(sent[name], dict) and sent[name].get("type") == "json_schema":
-            yield "response_format.json_schema"
+            yield ENFORCED_SCHEMA
         else:
             yield name
     sends_reasoning = any("reasoning_content" in message or "reasoning" in message for message in sent["messages"])
     complaint = "\n".join((*said.params, said.text))
     if sends_reasoning and re.search(r"\breasoning(?:_content)?\b", complaint) and _REFUSES.search(said.text):
-        yield "messages.reasoning_content"
+        yield REASONING_BACK
 
 
 def _aliases(name: str, value: Any) -> Iterable[str]:

@@ -9,7 +9,7 @@ without the directive its hundred thousand tokens would be read anew. The last l
 
 from typing import Any
 
-from ..models.learned import Learned
+from ..models.learned import ENFORCED_SCHEMA, Learned
 from ..models.profiles import Profile
 from ..wire.codec import dumps_text
 from .request_kind import RequestKind
@@ -42,7 +42,7 @@ def words_for_refused(fields: dict[str, Any], learned: Learned) -> list[str]:
         name = choice["function"]["name"] if isinstance(choice, dict) else None
         words.append(f"Answer by calling the tool {name}." if name else "Answer by calling a tool.")
     form = fields.get("response_format")
-    if form and learned.dropped_params & {"response_format", "response_format.json_schema"}:
+    if form and learned.dropped_params & {"response_format", ENFORCED_SCHEMA}:
         schema = dumps_text(form["json_schema"]["schema"])
         words.append(f"Answer with one JSON object and nothing else. It must be valid against this schema: {schema}")
     return words

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..errors import RequestError
-from ..models.learned import NOTHING_LEARNED, Learned
+from ..models.learned import ENFORCED_SCHEMA, FORCED_FUNCTION, NOTHING_LEARNED, REASONING_BACK, Learned
 from ..models.profiles import Profile, Replay
 from .documents import PdfReader, no_pdf_reader
 from .fields import a_string, an_object, encodable, encodable_dumps, note
@@ -178,7 +178,7 @@ def to_chat_request(
 
 
 def _replay(profile: Profile, learned: Learned) -> Replay:
-    if "messages.reasoning_content" in learned.dropped_params:
+    if REASONING_BACK in learned.dropped_params:
         return Replay.NONE
     if learned.reasoning_required and profile.replay is Replay.NONE:
         return Replay.REASONING_CONTENT
@@ -190,8 +190,8 @@ def _degraded(fields: dict[str, Any], learned: Learned) -> dict[str, Any]:
     if not learned.dropped_params:
         return fields
     degraded = dict(fields)
-    if isinstance(fields.get("tool_choice"), dict) and "tool_choice.function" in learned.dropped_params:
+    if isinstance(fields.get("tool_choice"), dict) and FORCED_FUNCTION in learned.dropped_params:
         degraded["tool_choice"] = "required"
-    if "response_format" in fields and "response_format.json_schema" in learned.dropped_params:
+    if "response_format" in fields and ENFORCED_SCHEMA in learned.dropped_params:
         degraded["response_format"] = {"type": "json_object"}
     return degraded
