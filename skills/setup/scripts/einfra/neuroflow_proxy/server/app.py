@@ -10,6 +10,7 @@ from ..errors import Kind, ProxyError
 from ..provider.client import UpstreamClient
 from ..settings import Settings, load_settings, secrets_of
 from ..translate.request_kind import RequestKind, request_kind
+from ..translate.tiers import LISTED_AS
 from ..translate.tokens import estimate_input_tokens
 from ..wire.messages_api import JSON
 from .answers import send_json
@@ -28,7 +29,6 @@ _log = logging.getLogger("neuroflow_proxy")
 # A client whose base URL already ends in /v1 asks for /v1/v1/…
 _PREFIXES = ("/v1", "/v1/v1")
 LARGE_BODY_BYTES = 512 * 1024
-_MODEL_PREFIX = "anthropic/"
 
 
 def create_app(settings: Settings | None = None, *, load: Callable[[], Settings] = load_settings) -> "App":
@@ -101,7 +101,7 @@ class Endpoints:
 
     async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /v1/models`, in the form of which Claude Code's model picker takes what it can use."""
-        entries = [model_entry(_MODEL_PREFIX + model_id, model_id) for model_id in await self._state.model_ids()]
+        entries = [model_entry(LISTED_AS + model_id, model_id) for model_id in await self._state.model_ids()]
         page = {
             "data": entries,
             "has_more": False,
@@ -113,7 +113,7 @@ class Endpoints:
     async def model(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /v1/models/{id}`: a Claude id is always known, because it is served by the configured model."""
         asked = unquote(scope["path"].partition("/models/")[2])
-        model_id = asked.removeprefix(_MODEL_PREFIX)
+        model_id = asked.removeprefix(LISTED_AS)
         if not model_id.startswith("claude") and model_id not in await self._state.model_ids():
             raise ProxyError(f"The provider has no model {model_id!r}.", kind=Kind.NOT_FOUND)
         await send_json(send, model_entry(asked, model_id))

@@ -6,8 +6,9 @@ classifier) whatever model was chosen, and each of them has to be somebody.
 
 from collections.abc import Collection, Mapping
 
+LISTED_AS = "anthropic/"
+"""What stands before ids in our list of models: Claude Code's picker shows those with `anthropic` or `claude` alone."""
 _LARGE_WINDOW = "[1m]"
-_VENDOR = "anthropic/"
 _CLAUDE = "claude-"
 _BIG_TIERS = ("opus", "sonnet", "fable", "default", "best", "opusplan")
 _SMALL_TIERS = ("haiku",)
@@ -18,7 +19,7 @@ def plain_name(requested: str) -> str:
     name = requested.strip()
     while name.lower().endswith(_LARGE_WINDOW):
         name = name[: -len(_LARGE_WINDOW)].rstrip()
-    return name[len(_VENDOR) :] if name.lower().startswith(_VENDOR) else name
+    return name[len(LISTED_AS) :] if name.lower().startswith(LISTED_AS) else name
 
 
 def resolve_model(
@@ -36,7 +37,7 @@ def resolve_model(
     """
     name = plain_name(requested)
     lowered = name.lower()
-    # The client's model picker shows only names with `claude` in them, so ours are listed there as `claude-<id>`.
+    # `claude-<id>` is another way to bring an id past the picker.
     for candidate in dict.fromkeys((lowered, lowered.removeprefix(_CLAUDE))):
         same = [known_id for known_id in known if known_id.lower() == candidate]
         if same:
