@@ -1,7 +1,7 @@
 """One request and its answer: which model is asked, what is written to the client, and what is told of it afterwards.
 
-The stages are sans-io and hold all that is to know about the two APIs; `asking.py` asks the provider, `going_on.py`
-knows what may follow a whole answer.
+The stages are sans-io and hold all that is to know about the two APIs; `asking.py` asks the provider,
+`continuations.py` knows what may follow a whole answer.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from .answers import EventStream, Output, WholeMessage, send_error
 from .asgi import Headers, Receive, Send
 from .asking import Asking, Write
 from .body import ClientGone
-from .going_on import Continuation, FormRetry, SecondTry, answer_whole
+from .continuations import Continuation, FormRetry, SecondTry, answer_whole
 from .searching import SearchLoop
 from .state import ProxyState
 from .stats import Served

@@ -20,7 +20,7 @@ from .answers import EventStream, WholeMessage
 from .asgi import Receive, Send
 from .asking import Asking, Write
 from .body import ClientGone
-from .going_on import Further
+from .continuations import Further
 from .waiting import until_client_is_gone
 
 MAX_ROUNDS = 10
