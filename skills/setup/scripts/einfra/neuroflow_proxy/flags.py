@@ -1,4 +1,4 @@
-"""What can be typed: the verbs, their flags, and what is said of what cannot be understood. Does nothing.
+"""The command line's grammar: verbs, flags, and the complaints about what cannot be understood. Runs nothing.
 
 No argument's value is ever repeated in a complaint: it may be a key in the wrong place.
 """

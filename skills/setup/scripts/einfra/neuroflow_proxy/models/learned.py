@@ -1,6 +1,6 @@
 """What a provider has taught us about one model while running: limits and refusals. Kept for the life of the process.
 
-Who reads the provider's refusals fills this in; who builds requests obeys it.
+What reads the provider's refusals fills it in; what builds requests obeys it.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Being called when something is due, with one timer for many times: most of what is waited for comes long before."""
+"""One timer for many deadlines, nearly all of which are met long before they are due."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Whom to believe who somebody is: the certificates of the web, or those that SSL_CERT_FILE or SSL_CERT_DIR names."""
+"""Which certificate authorities are trusted: certifi's, or those that SSL_CERT_FILE or SSL_CERT_DIR names."""
 
 import ssl
 
@@ -9,7 +9,7 @@ from ..settings import environment
 
 
 def tls_context() -> ssl.SSLContext:
-    """A context for connections to others; to make one takes a while."""
+    """A context for outgoing connections; to make one takes a while. Raises `SettingsError`."""
     env = environment()
     file, folder = env.get("SSL_CERT_FILE"), env.get("SSL_CERT_DIR")
     if not (file or folder):

@@ -1,6 +1,6 @@
 """Reading HTTP/1.1 responses from bytes: with httptools where it is there, with h11 where not. Sans-io.
 
-Both become one small interface, so that who uses it need not know which of them it is. h11 comes with uvicorn and is
+Both become one small interface, so that nobody else need know which of them it is. h11 comes with uvicorn and is
 never missing; it reads some ten times slower, and is loaded only where it must be.
 """
 
@@ -15,7 +15,7 @@ except ImportError:
 Headers = list[tuple[bytes, bytes]]
 
 # What real servers send and other clients take: both lengths (RFC 9112, 6.3: chunked counts), chunk sizes that are
-# padded, lines that end in LF. Whom an answer is for is never in question here, so none can be smuggled.
+# padded, lines that end in LF. Each answer has a connection of its own until it ends, so none can be smuggled.
 _LENIENT = {
     "lenient_chunked_length": True,
     "lenient_optional_cr_before_lf": True,

@@ -1,4 +1,4 @@
-"""What can go wrong between two machines, whoever tells it, and what a request and an answer are to the network."""
+"""What every transport has in common: its errors, requests and bodies, its sockets' options, the HTTP proxy to take."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -23,11 +23,11 @@ class UnusableProxy(NetworkError):
 
 
 class NoConnection(NetworkError):
-    """Nobody could be reached there."""
+    """No connection could be made."""
 
 
 class Silence(NetworkError):
-    """Whoever is there has said nothing for too long."""
+    """No byte came for too long."""
 
 
 class BrokenOff(NetworkError):

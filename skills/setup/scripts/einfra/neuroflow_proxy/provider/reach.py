@@ -1,4 +1,4 @@
-"""The way to a provider, step by step: its name, the connection, its certificate. For who wants to know what is wrong.
+"""The way to a provider, step by step, to find out where it ends: its name, the connection, its certificate.
 
 The same certificates are trusted as by the client, and the same proxy of the institution is asked.
 """

@@ -58,9 +58,9 @@ def next_delay(attempt: int, error: UpstreamError, elapsed_s: float, *, jitter: 
 class RefusedBodies:
     """Remembers for a few seconds which bodies were refused for what they are, so that each is sent only once.
 
-    Claude Code answers a 400 with up to eight requests in quick succession. They differ in fields that
-    we do not pass on, so to the provider they would be the same. One memory for each provider: the model stands in the
-    body, the provider does not.
+    Claude Code answers a 400 with up to eight requests in quick succession. They differ in fields that we do not pass
+    on, so to the provider they would be the same. One memory for each provider: the model stands in the body, the
+    provider does not.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from .asgi import ASGIApp, Receive, Scope, Send
 from .guard import OPEN_PATHS
 
-# Asked by whoever looks after the proxy, and not by who works with it.
+# Asked by what looks after the proxy, and not by what works with it.
 _LOOKED_AT = OPEN_PATHS | {"/stats"}
 
 

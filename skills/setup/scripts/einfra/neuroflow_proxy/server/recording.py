@@ -1,4 +1,4 @@
-"""Recordings of what was asked and what the provider answered, for who looks for a fault. Only with `PROXY_DEBUG`.
+"""Recordings of what was asked and what the provider answered, to look for a fault. Only with `PROXY_DEBUG`.
 
 One folder for each request that was sent, in the form in which recorded answers are replayed: `request.json`,
 `response.sse` (a stream, as it was on the wire) or `response.json`, `status` where it is not 200, `headers.json`,

@@ -1,7 +1,7 @@
 """A lock between processes: one set-up, start or stop at a time for each integrations file.
 
 The operating system holds it and lets go of it when its holder dies, however that happens, so no stale lock can be
-left. The file itself stays behind and means nothing; who holds the lock may remove it.
+left. The file itself stays behind and means nothing; the holder of the lock may remove it.
 """
 
 import os
@@ -62,7 +62,7 @@ def _locked(path: Path) -> int | None:
         if _try_lock(descriptor) and os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor
     except FileNotFoundError:
-        pass  # removed by who held it until now
+        pass  # removed by the one who held it until now
     except BaseException:
         os.close(descriptor)
         raise

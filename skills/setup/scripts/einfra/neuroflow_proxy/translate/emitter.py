@@ -7,8 +7,8 @@
                                        └─── open ─────────▲
 
 At most one block is open; indexes count up from 0 as blocks are opened. Content goes into deltas only: Claude Code
-throws away what stands in a content_block_start. Driving it out of order is a bug of the caller
-and raises `StreamStateError`.
+throws away what stands in a content_block_start. Driving it out of order is a bug of the caller and raises
+`StreamStateError`.
 """
 
 from collections.abc import Callable, Mapping

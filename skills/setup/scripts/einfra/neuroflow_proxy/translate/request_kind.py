@@ -1,7 +1,7 @@
 """What kind of request this is, told by its shape: some want speed and no more than a word in answer.
 
-Claude Code sends a handful of requests beside the conversation. Their shapes are stable; their
-wording is not, so words decide only where there is nothing else.
+Claude Code sends a handful of requests beside the conversation. Their shapes are stable; their wording is not, so words
+decide only where there is nothing else.
 """
 
 import re

@@ -1,9 +1,9 @@
 """Verdicts on tool calls, for Claude Code's auto mode: what a judge is asked, and what its answer means. Pure.
 
 In auto mode a request carries `safeguards`, and Claude Code runs a tool call only if the answer's end says that it was
-looked at and not flagged. What it does otherwise, as seen at its terminal with 2.1.330: a call
-without an entry is put before the user; one that is `unavailable` is not run, and the user is not asked; the status
-`unavailable` with the reason `disabled` puts all before the user, after a notice.
+looked at and not flagged. What it does otherwise, as seen at its terminal with 2.1.330: a call without an entry is put
+before the user; one that is `unavailable` is not run, and the user is not asked; the status `unavailable` with the
+reason `disabled` puts all before the user, after a notice.
 
 The judge sees the words of the user and one call, never what tools have returned: whoever wrote a page or a file that
 the agent has read cannot speak to it but through the call itself. Its answer counts only if it is one of three words

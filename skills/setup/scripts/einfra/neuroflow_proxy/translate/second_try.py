@@ -1,9 +1,9 @@
 """When a turn has come to nothing, and what to ask instead. Pure.
 
 Open models sometimes reason and then say nothing, or announce a tool call and end the turn without making it; the user
-then has to type "continue". One second try, unseen, is made where the turn was plainly not
-over; more would be guessing. A summary of which nothing came would end the session: Claude Code asks for it where the
-window is full, and cannot go on without.
+then has to type "continue". One second try, unseen, is made where the turn was plainly not over; more would be
+guessing. A summary of which nothing came would end the session: Claude Code asks for it where the window is full, and
+cannot go on without.
 """
 
 import re

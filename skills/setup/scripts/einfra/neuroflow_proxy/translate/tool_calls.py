@@ -33,8 +33,8 @@ class ToolNames:
 class ToolUseIds:
     """Hands out ids that are unique over the whole conversation.
 
-    A repeated id makes Claude Code erase the later call from its history, and Kimi counts its ids
-    from 0 in each answer. A provider's own id is kept where it is unique and of the usual form.
+    A repeated id makes Claude Code erase the later call from its history, and Kimi counts its ids from 0 in each
+    answer. A provider's own id is kept where it is unique and of the usual form.
     """
 
     def __init__(self, known: Collection[str], mint: Callable[[], str]) -> None:
