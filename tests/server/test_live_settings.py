@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -60,29 +61,32 @@ def test_the_next_request_goes_to_the_model_that_the_file_names(
             assert httpx.get(f"{url}/stats").json()["settings_problem"] is None
 
 
-@pytest.mark.parametrize("elsewhere", [{}, {"custom_llm": {"model": "another", "api_key": "for another service"}}])
-@pytest.mark.parametrize("found_by", ["its name", "its place"])
-def test_a_file_that_is_gone_for_a_while_keeps_the_last_good_settings(
-    found_by: str, elsewhere: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("left", [None, '{"another_program": {}}'])
+def test_settings_that_are_taken_away_hold_until_they_are_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str | None, is_named: bool
 ) -> None:
-    """Some editors write a file by taking the old one away first."""
+    """Neither the person's global file nor the defaults take their place: they name another provider."""
     monkeypatch.setattr(live_settings, "CHECK_INTERVAL_S", 0.0)
-    home, project = tmp_path / "home", tmp_path / "project"
-    file = project / INTEGRATIONS_NAME
-    for path, content in ((file, None), (home / INTEGRATIONS_NAME, elsewhere)):
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(content))
+    project, home = (tmp_path / name / INTEGRATIONS_NAME for name in ("project", "home"))
 
-    def choose(model: str) -> None:
-        file.write_text(json.dumps({"custom_llm": {"model": model, "api_key": "for this service"}}))
+    def write(path: Path, model: str) -> None:
+        section = {"base_url": "http://127.0.0.1:9/v1", "api_key": "k", "model": model, "proxy_token": "t"}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"custom_llm": section}))
 
-    env = {"NEUROFLOW_PROXY_INTEGRATIONS": str(file)} if found_by == "its name" else {}
-    load = lambda: load_settings(env, cwd=project, home=home)  # noqa: E731
-    choose("first")
+    write(project, "kimi-k2.5")
+    write(home, "glm-5.2")
+    env = {"NEUROFLOW_PROXY_INTEGRATIONS": str(project)} if is_named else {}
+    load = partial(load_settings, env, cwd=project.parent.parent, home=home.parent.parent)
     live = LiveSettings(load(), load, time.monotonic)
-    file.unlink()
-    assert (live.current().model, live.current().api_key) == ("first", "for this service")
-    assert live.problem is not None
-    choose("second")
-    assert live.current().model == "second"
+    if left is None:
+        project.unlink()
+    else:
+        project.write_text(left)
+    settings = live.current()
+    assert (settings.model, settings.token) == ("kimi-k2.5", "t")
+    assert str(project) in str(live.problem)
+    write(project, "qwen3-coder")
+    assert live.current().model == "qwen3-coder"
     assert live.problem is None

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from ..errors import SettingsError
-from ..settings import Settings, file_stamp
+from ..settings import SECTION, Settings, file_stamp, read_section
 
 CHECK_INTERVAL_S = 1.0
 
@@ -14,8 +14,9 @@ _log = logging.getLogger("neuroflow_proxy")
 class LiveSettings:
     """Re-reads settings when their file changes, looked at no more than once a second.
 
-    A file that is broken, or gone, keeps the last good settings; `problem` says so until it is mended. The look is at
-    the file itself and not at events, so that it works on network file systems and after a rename.
+    A file that is broken, or gone, or has lost our section, keeps the last good settings; `problem` says so until it is
+    mended. The look is at the file itself and not at events, so that it works on network file systems and after a
+    rename.
     """
 
     def __init__(self, first: Settings, load: Callable[[], Settings], clock: Callable[[], float]) -> None:
@@ -49,14 +50,16 @@ class LiveSettings:
         return self._settings
 
     def _look(self) -> None:
-        stamp = file_stamp(self._settings.path)
-        if stamp == self._stamp:
+        path = self._settings.path
+        stamp = file_stamp(path)
+        if path is None or stamp == self._stamp:
             return
         self._stamp = stamp
         try:
             fresh = self._load()
-            if fresh.path != self._settings.path:  # the home's file, or none
-                raise SettingsError(f"{self._settings.path} is gone, or holds no settings for this proxy any more.")
+            # Else another file or the defaults would do, and another provider get the conversation.
+            if fresh.path != path or read_section(path) is None:
+                raise SettingsError(f"{path} is gone, or has no section {SECTION} any more.")
         except SettingsError as error:
             self.problem = error.full_message
             _log.warning("settings kept as they were: %s", self.problem)
