@@ -1,5 +1,6 @@
 """Running the server in the foreground."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -53,6 +54,11 @@ class LogFile(RotatingFileHandler):
     def shouldRollover(self, record: logging.LogRecord) -> bool:
         # Each line was flushed, so its position is its end. To ask the text layer for it takes ten times as long.
         return self.stream is not None and os.lseek(self.stream.fileno(), 0, os.SEEK_CUR) >= self.maxBytes
+
+    def doRollover(self) -> None:
+        """Where it may not be renamed (who reads it on Windows, a folder that is read only), it goes on as it is."""
+        with contextlib.suppress(OSError):
+            super().doRollover()
 
 
 def serve(settings: Settings, *, host: str, port: int) -> int:
