@@ -340,3 +340,36 @@ def test_a_claude_code_that_is_started_further_down_is_connected_too(user: User,
     below.run("undo")
     assert not settings_of(user).exists()
     assert not settings_of(below).exists()
+
+
+def git(folder: Path, *arguments: str | Path) -> None:
+    identity = ["-c", "user.name=Jana", "-c", "user.email=jana@example.org"]
+    subprocess.run(["git", "-C", folder, *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("is_bare", [False, True])
+def test_below_a_linked_work_tree_claude_code_is_connected_in_its_own_folder(user: User, *, is_bare: bool) -> None:
+    """Its root is not looked into; that of the main work tree is, and stands over all."""
+    main = user.home / ("main.git" if is_bare else "main")
+    git(user.home, "init", "-q", *(["--bare"] if is_bare else []), main)
+    git(user.home, "clone", "-q", main, user.home / "clone")
+    git(user.home / "clone", "commit", "-q", "--allow-empty", "-m", "First")
+    git(main, "fetch", "-q", user.home / "clone", "HEAD:refs/heads/linked")
+    linked = user.project / "linked"
+    git(main, "worktree", "add", "-q", linked, "linked")
+    below = replace(user, project=linked / "data")
+    below.project.mkdir()
+    told = below.set_up("--yes", "--connect", "settings", "--no-proof").json
+    assert told["integrations"] == str(linked / ".neuroflow" / "integrations.json")
+    assert told["claude_settings"] == str(settings_of(below))
+
+    def deciding() -> list[str]:
+        checks = below.run("doctor", "--json", "--no-proof").json["checks"]
+        return [check["state"] for check in checks if "ANTHROPIC_BASE_URL" in check["message"]]
+
+    assert deciding() == ["ok"]
+    others = main / ".claude" / "settings.local.json"
+    others.parent.mkdir()
+    others.write_text('{"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}}')
+    assert deciding() == ["ok" if is_bare else "fail"]
+    below.run("undo")

@@ -36,10 +36,19 @@ def project_settings(folder: Path) -> Path:
 
 def repository_root(folder: Path) -> Path | None:
     """The root of the repository that a folder is in. Seen with 2.1.330: a Claude Code that is started further down
-    reads the local settings there, over those of its own folder, but not the shared ones. Without a repository it looks
+    reads the local settings there, over those of its own folder, but not the shared ones. Of a linked work tree that is
+    the root of the main one, and never its own; with a bare repository there is none. Without a repository it looks
     into its own folder alone, as 2.1.197 always did.
     """
-    return next((one for one in (folder, *folder.parents) if (one / ".git").exists()), None)
+    root = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), None)
+    if root is None or (root / ".git").is_dir():
+        return root
+    try:
+        git = root / (root / ".git").read_text("utf-8").removeprefix("gitdir:").strip()
+        common = (git / (git / "commondir").read_text("utf-8").strip()).resolve()
+    except (OSError, UnicodeDecodeError):  # that file is in linked work trees alone: a submodule is on its own
+        return root
+    return common.parent if common.name == ".git" else None
 
 
 def user_settings(place: Place) -> Path:
