@@ -127,6 +127,18 @@ def test_a_smaller_window_than_the_session_has_used_is_warned_of(user: User) -> 
     assert ran.json["variables"]["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "110000"
 
 
+def test_only_who_does_not_read_settings_again_is_said_to_go_on_with_what_was_before(user: User) -> None:
+    """Seen with 2.1.330: sessions take up their settings while they run, but neither `--settings` nor a shell."""
+    running(user)
+    to_another = ("use", "glm-4.7", "--tier", "opus=glm-4.7", "--json")
+    assert all("`configure.py env` prints" in words for words in user.run(*to_another).json["warnings"])
+    user.run("use", "kimi-k2.5", "--tier", "opus=", "--json")
+    assert user.run("setup", "--yes", "--connect", "settings", "--no-proof", "--json").code == 0
+    window, tiers = user.run(*to_another).json["warnings"]
+    assert "`configure.py claude` has started goes on believing in 262,144" in window
+    assert "`configure.py claude` has started goes on with the models" in tiers
+
+
 def test_status_tells_what_was_served(user: User) -> None:
     running(user)
     assert ask(user, "Hello") == 200

@@ -71,10 +71,14 @@ def write_settings(path: Path, variables: Sequence[Variable], journal: Journal, 
     return set_fields(path, journal, section=None, fields=BESIDE_VARIABLES) or is_changed
 
 
+def connected(journal: Journal) -> list[Path]:
+    """The settings of Claude Code that were written before, and are still there."""
+    return [path for entry in journal.entries() if entry.section == ENV and (path := Path(entry.path)).exists()]
+
+
 def refresh(variables: Sequence[Variable], journal: Journal, place: Place) -> list[Path]:
     """Bring the settings that were written before up to date. Returns those that changed."""
-    written = [Path(entry.path) for entry in journal.entries() if entry.section == ENV]
-    return [path for path in written if path.exists() and write_settings(path, variables, journal, place)]
+    return [path for path in connected(journal) if write_settings(path, variables, journal, place)]
 
 
 def is_newcomer(place: Place) -> bool:

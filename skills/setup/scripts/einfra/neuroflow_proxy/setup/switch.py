@@ -6,12 +6,14 @@ from pathlib import Path
 
 from ..settings import CustomLlm, read_section
 from ..wire.messages_api import JSON
+from .connect import connected
 from .flow import with_tiers, with_windows
 from .health import ask_stats, takes_up
 from .instance import Instances, Record
 from .integrations import save_section
 from .live_models import ask_listing
 from .place import Place
+from .undo import Journal
 from .usage import learned_windows, prompt_tokens, window_of
 
 
@@ -53,11 +55,12 @@ def switch(
         section,
         record,
         is_taken_up=record is not None and takes_up(record.port, section.proxy_token, path),
-        warnings=_warnings(before, section, stats),
+        warnings=_warnings(before, section, stats, has_settings=bool(connected(Journal(instances.state, path)))),
     )
 
 
-def _warnings(before: CustomLlm, section: CustomLlm, stats: JSON | None) -> list[str]:
+def _warnings(before: CustomLlm, section: CustomLlm, stats: JSON | None, *, has_settings: bool) -> list[str]:
+    """What a switch does not do. Claude Code reads its settings again at once, but not its environment."""
     told = []
     old, new = (window_of(one.model, one, stats) for one in (before, section))
     used = prompt_tokens(stats, before.model) if stats else 0
@@ -66,11 +69,10 @@ def _warnings(before: CustomLlm, section: CustomLlm, stats: JSON | None) -> list
             f"Requests to {before.model} held up to {used:,} tokens, and {section.model} takes only {new:,}: "
             "the next one may be refused. Type /compact in Claude Code first."
         )
+    who = "A Claude Code that `configure.py claude` has started" if has_settings else "Claude Code"
+    again = "is started again" if has_settings else "is started with what `configure.py env` prints now"
     if new != old:
-        told.append(
-            f"Claude Code goes on believing in a window of {old:,} tokens until it is started with what "
-            f"`configure.py env` prints now; {section.model} takes {new:,}."
-        )
+        told.append(f"{section.model} takes {new:,} tokens. {who} goes on believing in {old:,} until it {again}.")
     if section.tiers != before.tiers:
-        told.append("Sessions that run already go on with the models of their tiers; new ones get these.")
+        told.append(f"{who} goes on with the models that its tiers had until it {again}.")
     return told
