@@ -164,6 +164,25 @@ def test_a_refused_key_says_where_keys_are_made(user: User) -> None:
     assert WRONG_KEY not in ran.stdout
 
 
+def test_a_refused_key_is_the_one_thing_to_mend(user: User) -> None:
+    """What the model can do is not known then, and another model would be refused as well."""
+    user.write_settings()
+    user.file.write_text(user.file.read_text().replace(KEY, WRONG_KEY))
+    assert user.run("start", "--json").code == 0
+    checks = examined(user, **connected(user)).json["checks"]
+    assert [check["name"] for check in checks if check["state"] == "fail"] == ["key"]
+    assert not [check for check in checks if "Not measured" in check["message"]]
+
+
+def test_a_model_that_answers_nothing_is_asked_once(user: User) -> None:
+    user.write_settings()
+    user.file.write_text(user.file.read_text().replace("kimi-k2.5", "kimi-k1"))
+    assert user.run("start", "--json").code == 0
+    checks = examined(user, **connected(user)).json["checks"]
+    assert [check["name"] for check in checks if check["state"] == "fail"] == ["model", "tool call"]
+    assert not [check for check in checks if "Not measured" in check["message"]]
+
+
 def test_a_provider_that_is_not_there_is_told(user: User) -> None:
     user.write_settings()
     user.file.write_text(user.file.read_text().replace(user.base_url, "http://127.0.0.1:9/v1"))

@@ -65,6 +65,8 @@ def abilities(section: CustomLlm, record: Record | None) -> Iterator[Check]:
     proof = prove(model.base_url, model.token, model.id)
     if proof.problem:
         yield Check("tool call", f"{model.id}: {proof.problem}", "configure.py models", Kind.BROKEN_ANSWER)
+        if proof.first_token_s is None:
+            return
     else:
         yield Check("tool call", f"{model.id}: {proof.words}.")
     for name, measure in (("streaming", _streaming), ("thinking", _thinking), ("vision", _vision)):

@@ -59,7 +59,10 @@ def _provider(section: CustomLlm, record: Record | None, *, proves: bool) -> Ite
         yield check
         if check.failure:
             return
-    yield from models(section)
+    told = list(models(section))
+    yield from told
+    if any(check.failure and check.name != "model" for check in told):
+        return  # who is not let in for the list is not let in for an answer
     if proves and (record or section.proxy_mode == "direct"):
         yield from abilities(section, record)
 
