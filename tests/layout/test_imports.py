@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "provider": GROUND | {"models", "rescue", "translate", "settings", "version"},
     "websearch": {"errors", "wire", "provider"},
     "server": GROUND | {"models", "rescue", "translate", "settings", "version", "provider", "websearch"},
-    "setup": GROUND | {"models", "settings", "version", "provider"},
+    "setup": GROUND | {"models", "settings", "version", "provider", "websearch"},
     "flags": {"errors", "settings", "setup", "version"},
     "cli": GROUND | {"models", "settings", "provider", "server", "setup", "demo", "flags"},
     "__main__": {"cli"},

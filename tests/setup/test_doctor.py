@@ -15,9 +15,12 @@ import pytest
 from neuroflow_proxy.demo.catalog import DemoModel
 from neuroflow_proxy.demo.script import Answer, Pause, Script, Status, finish, reasoning, role, text
 from neuroflow_proxy.setup.instance import Record
+from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.wire.codec import dumps
 from neuroflow_proxy.wire.messages_api import JSON
 from tests.live import call
+from tests.searxng import SearXNG
+from tests.serving import serving
 from tests.setup.user import KEY, TOKEN, WRONG_KEY, Ran, User, somebody
 
 
@@ -422,3 +425,21 @@ def test_the_window_is_the_one_that_the_provider_admits_to(tmp_path: Path) -> No
 def test_what_cannot_be_measured_is_not_claimed(user: User) -> None:
     check = measured(user, lambda _: [Status(403, {"error": {"message": "no"}})], "vision")
     assert (check["state"], "Not measured" in check["message"]) == ("ok", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "words"),
+    [(200, "ok", "finds 3 pages"), (403, "mind", "`json` must be among `search.formats`"), (500, "mind", "status 500")],
+)
+def test_whether_searches_find_anything_is_tried(user: User, status: int, state: str, words: str) -> None:
+    user.write_settings()
+    with serving(SearXNG(status=status)) as url:
+        save_section(user.file, {"web_search": url})
+        (check,) = found(examined(user), "web search")
+        assert (check["state"], words in check["message"]) == (state, True), check
+        assert not found(user.run("doctor", "--json", "--no-proof"), "web search")
+
+
+def test_no_search_is_made_where_none_was_turned_on(user: User) -> None:
+    user.write_settings()
+    assert not found(examined(user), "web search")

@@ -116,6 +116,7 @@ async def searched_for(query: str, service: str | None, tool: SearchTool) -> Sea
     try:
         found = await search(service, query, domains)
     except SearchFailed as failure:
+        _log.warning("web search failed: %s", failure.words)
         return Searched(query, error=failure.code)
     return Searched(query, found)
 

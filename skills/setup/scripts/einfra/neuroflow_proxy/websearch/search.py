@@ -1,7 +1,6 @@
 """One search: the service that the user has chosen, within a time limit; what it found, cut down to what is told."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from ..wire.web_search import Found
@@ -15,19 +14,13 @@ MAX_QUERY_CHARS = 1_000
 _MOST_SITES = 5
 """More operators than that, and engines find nothing."""
 
-_log = logging.getLogger("neuroflow_proxy")
-
 
 async def search(service: str | None, query: str, domains: Domains) -> Sequence[Found]:
     """What `service` (`ddgs`, or the URL of a SearXNG instance; None: searching is off) finds for a query.
 
-    Raises `SearchFailed`, whose words are in the log as well.
+    Raises `SearchFailed`.
     """
-    try:
-        return worth_telling(await _ask(service, query.strip(), domains), domains)
-    except SearchFailed as failure:
-        _log.warning("web search failed: %s", failure.words)
-        raise
+    return worth_telling(await _ask(service, query.strip(), domains), domains)
 
 
 async def _ask(service: str | None, query: str, domains: Domains) -> list[Found]:

@@ -29,7 +29,8 @@ _WORDS_OF_ERRORS = {
 }
 UNAVAILABLE = (
     "Web search is not turned on in neuroflow-proxy, or its search service does not answer. Go on without it and tell"
-    " the user: /neuroflow:setup turns it on, /neuroflow:doctor finds what is wrong."
+    " the user: set-up turns it on with --web-search, and its verb doctor finds what is wrong (with the plugin,"
+    " /neuroflow:setup and /neuroflow:setup doctor)."
 )
 
 

@@ -20,6 +20,7 @@ from .connection import connection, http_proxy, other_clouds, sources_of_variabl
 from .files import private_files
 from .provider import models, way_to_provider
 from .proxy import other_machines, proxy, what_it_met
+from .searching import web_search
 
 
 def doctor(place: Place, instances: Instances, *, proves: bool) -> Report:
@@ -65,6 +66,8 @@ def _provider(section: CustomLlm, record: Record | None, *, proves: bool) -> Ite
         return  # who is not let in for the list is not let in for an answer
     if proves and (record or section.proxy_mode == "direct"):
         yield from abilities(section, record)
+    if proves:
+        yield from web_search(section)
 
 
 def _session(section: CustomLlm, found: Sequence[Source], record: Record | None) -> Iterator[Check]:
