@@ -33,6 +33,12 @@ def test_the_validator_of_the_open_standard_finds_no_fault(skill: Path, tmp_path
     assert skills_ref.validate(folder) == []
 
 
+def test_no_word_of_the_program_names_a_command_that_the_plugin_does_not_have() -> None:
+    sources = OURS.parent.glob("scripts/**/*.py")
+    named = {name for source in sources for name in re.findall(r"/neuroflow:([a-z]+)", source.read_text("utf-8"))}
+    assert named == {skill.parent.name for skill in (ROOT / "skills").glob("*/SKILL.md")}
+
+
 def test_the_setup_skill_is_valid_where_it_is() -> None:
     assert skills_ref.validate(OURS.parent) == []
 

@@ -220,6 +220,7 @@ def test_an_unknown_model_is_named_with_what_to_do() -> None:
     error = judge(404, said("The model `kimi-k2.5` does not exist or you do not have access to it."))
     assert "kimi-k2.5" in error.message
     assert "/neuroflow:setup" in error.hint
+    assert "scripts/setup" in error.hint, "not everybody has the plugin"
 
 
 # The conversation does not fit

@@ -17,6 +17,9 @@ agents and therefore never hold a key or any part of a conversation.
 from dataclasses import dataclass
 from enum import StrEnum
 
+SET_UP = "`scripts/setup` (with the plugin: /neuroflow:setup)"
+"""How a hint of the proxy names set-up: it does not know by which way it came to whoever reads it."""
+
 
 class Kind(StrEnum):
     """What went wrong, in the terms in which it is decided what to do about it."""

@@ -10,16 +10,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import Kind
+from ..errors import SET_UP, Kind
 from .error_body import ErrorBody
 from .patterns import LatePattern
 
-_MODEL_HINT = "Choose another model with /neuroflow:setup."
-_MONEY_HINT = "Add credit there, or choose another key or model with /neuroflow:setup."
+_MODEL_HINT = f"Choose another model with /model, or with {SET_UP}."
+_MONEY_HINT = f"Add credit there, choose another model with /model, or give another key to {SET_UP}."
 _URL_HINT = "Check the base URL: it is the part before /chat/completions and mostly ends in /v1."
 _KEY_OR_URL_HINT = "{key_help} If the key is right: " + _URL_HINT
 _QUEUE_HINT = "Other sessions or programs use the same key: end some of them, or wait."
-_SLOW_HINT = "Try again, or choose a faster model with /neuroflow:setup."
+_SLOW_HINT = "Try again, or choose a faster model with /model."
 _RESTART_HINT = "It may be restarting: try again in a minute."
 
 
@@ -93,7 +93,7 @@ RULES = (
     Rule(
         Kind.INVALID_REQUEST,
         "{provider}'s content filter refused the conversation",
-        "Say it in other words, or choose another model with /neuroflow:setup.",
+        "Say it in other words, or choose another model with /model.",
         status=_CLIENT,
         says=_words(
             r"content[_ ]?filter|DataInspectionFailed|ResponsibleAIPolicy|content_?policy|content management policy",
@@ -120,7 +120,7 @@ RULES = (
     Rule(
         Kind.INVALID_REQUEST,
         "{model} cannot see images",
-        "Remove them, or choose another model with /neuroflow:setup.",
+        "Remove them, or choose another model with /model.",
         status=_CLIENT,
         says=_words(r"endpoints found that support image input"),
     ),
@@ -171,7 +171,7 @@ RULES = (
     Rule(
         Kind.OVERLOADED,
         "{model} is not running at {provider} just now",
-        "Try again in a while, or choose another model with /neuroflow:setup.",
+        "Try again in a while, or choose another model with /model.",
         says=_words(
             r"no healthy (?:deployment|upstream)|no (?:deployments|providers|workers?|servers?) (?:are )?available",
             r"no available (?:workers?|servers?|channels?|deployments?)",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import Kind, UpstreamError
+from ..errors import SET_UP, Kind, UpstreamError
 from .error_body import ErrorBody, read_error, read_error_body
 from .fault_table import RULES, STATUS_WORDS
 from .presets import PRESETS
@@ -183,7 +183,7 @@ def _too_long(limits: TokenLimits, answer: _Answer) -> str:
 def _key_help(provider: str) -> str:
     preset = next((preset for preset in PRESETS if preset.name == provider), None)
     where = preset.where_keys_are_made if preset else "Keys are made on the provider's site."
-    return f"Run /neuroflow:setup with another key. {where}"
+    return f"Give another key to {SET_UP}. {where}"
 
 
 def _without_query(location: str) -> str:

@@ -10,6 +10,7 @@ import binascii
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from ..errors import SET_UP
 from .messages_api import JSON
 
 TYPE_PREFIX = "web_search_"
@@ -29,8 +30,7 @@ _WORDS_OF_ERRORS = {
 }
 UNAVAILABLE = (
     "Web search is not turned on in neuroflow-proxy, or its search service does not answer. Go on without it and tell"
-    " the user: set-up turns it on with --web-search, and its verb doctor finds what is wrong (with the plugin,"
-    " /neuroflow:setup and /neuroflow:setup doctor)."
+    f" the user: {SET_UP} turns it on with `setup --web-search ddgs`, and finds what is wrong with `doctor`."
 )
 
 
