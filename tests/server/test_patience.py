@@ -1,6 +1,7 @@
 """The session goes on: asking again, repairing, waiting in line; and what is never done."""
 
 import json
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -297,6 +298,14 @@ def test_twenty_requests_at_once_wait_their_turn_and_none_is_turned_away(tmp_pat
     assert statuses == [200] * 20
     # The provider's door lets two in and lets nobody wait: a third would have been turned away, and asked again.
     assert [request.status for request in provider.requests] == [200] * 20
+
+
+def test_the_log_tells_at_which_place_in_line_a_request_came(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    provider = DemoProvider(lambda body: [Pause(0.5), *OK], limits=None)
+    with caplog.at_level(logging.INFO), proxy_before(provider, tmp_path) as url, ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: ask(url).status_code, range(4))) == {200}
+    lines = [record.getMessage() for record in caplog.records if "outcome=ok" in record.getMessage()]
+    assert sorted(int(line.split("position=")[1].split()[0]) for line in lines) == [0, 0, 1, 2]
 
 
 def test_who_leaves_the_queue_is_never_sent(tmp_path: Path) -> None:

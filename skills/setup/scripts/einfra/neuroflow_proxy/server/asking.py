@@ -73,6 +73,8 @@ class Asking:
         self.attempts = 0
         self.waited_s = 0.0
         """How long it stood in line."""
+        self.position = 0
+        """The place in line at which it came; 0 if it never had to wait."""
         self.first_byte_s: float | None = None
         self.began = time.monotonic()
         self._refusal: object = b""
@@ -141,6 +143,7 @@ class Asking:
         self.attempts += 1
         async with self.memory.admission.slot(self._priority, sent) as ticket:
             self.waited_s += ticket.waited_s
+            self.position = max(self.position, ticket.position)
             silence_s = self.question.profile.silence_timeout_s
             client = self._state.client
             async with await client.chat(self.memory.endpoint, sent, silence_s=silence_s) as answer:

@@ -138,14 +138,15 @@ class Exchange:
             counted = usage.input_tokens + usage.cache_read_input_tokens
             asking.memory.calibrate(asked.model, estimated=asked.request.input_tokens, counted=counted)
         _log.info(
-            "model=%s asked=%s kind=%s stream=%s outcome=%s attempts=%d waited_s=%.3f first_byte_s=%s total_s=%.3f"
-            " input=%s cached=%s output=%s",
+            "model=%s asked=%s kind=%s stream=%s outcome=%s attempts=%d position=%d waited_s=%.3f first_byte_s=%s"
+            " total_s=%.3f input=%s cached=%s output=%s",
             asked.model,
             asked.request.client_model,
             asked.request.kind,
             asked.request.stream,
             outcome,
             asking.attempts,
+            asking.position,
             asking.waited_s,
             f"{asking.first_byte_s:.3f}" if asking.first_byte_s is not None else "-",
             total_s,

@@ -39,9 +39,10 @@ def window_of(model: str, section: CustomLlm, stats: JSON | None) -> int:
 
 def _lines(stats: JSON) -> Iterator[str]:
     queue = stats["queue"]
-    running, waiting = queue["running"], len(queue["waiting"])
-    if running or waiting:
-        yield f"Now: {running} of {queue['limit']} running, {waiting} waiting for a place."
+    running, waits = queue["running"], [waiting["waited_s"] for waiting in queue["waiting"]]
+    if running or waits:
+        longest = f", the longest for {max(waits):.0f} s" if waits else ""
+        yield f"Now: {running} of {queue['limit']} running, {len(waits)} waiting for a place{longest}."
     for model, counted in stats["models"].items():
         failed = {outcome: count for outcome, count in counted["outcomes"].items() if outcome != "ok"}
         facts = [f"{counted['requests']} requests"]
