@@ -72,7 +72,7 @@ def run(test: Callable[[], Any]) -> None:
 def test_a_request_arrives_as_it_was_made_and_its_connection_is_used_again() -> None:
     async def test() -> None:
         async with before(hello) as (server, url, direct):
-            for _ in range(3):
+            for _ in range(transport.MAX_IDLE + 3):
                 assert await ask(direct, url, b"body") == b"hello"
             assert server.connections == 1
             first = server.asked[0]
@@ -85,8 +85,20 @@ def test_a_request_arrives_as_it_was_made_and_its_connection_is_used_again() -> 
 def test_requests_at_once_have_connections_of_their_own() -> None:
     async def test() -> None:
         async with before(hello) as (server, url, direct):
-            assert await asyncio.gather(*(ask(direct, url) for _ in range(5))) == [b"hello"] * 5
-            assert server.connections == 5
+            for _ in range(2):  # the second time on connections that were kept
+                assert await asyncio.gather(*(ask(direct, url) for _ in range(5))) == [b"hello"] * 5
+                assert server.connections == 5
+
+    run(test)
+
+
+def test_a_connection_to_one_server_is_never_used_for_another() -> None:
+    async def test() -> None:
+        async with before(hello) as (one, url, direct), before(hello) as (other, other_url, _):
+            for _ in range(2):
+                assert await ask(direct, url) == await ask(direct, other_url) == b"hello"
+            assert (len(one.asked), len(other.asked)) == (2, 2)
+            await direct.aclose()
 
     run(test)
 
@@ -105,6 +117,23 @@ def test_an_answer_that_is_left_before_its_end_closes_the_connection() -> None:
     run(test)
 
 
+def test_the_rest_of_an_answer_that_nobody_read_on_is_not_heard_by_the_next_request() -> None:
+    async def in_two_halves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"he")
+        await asyncio.sleep(0.05)
+        writer.write(b"llo")
+
+    async def test() -> None:
+        async with before(in_two_halves) as (server, url, direct):
+            _, _, body = await direct.send(request_to("POST", url, {}), b"", connect_s=5.0, silence_s=5.0)
+            assert await anext(aiter(body)) == b"he"
+            await body.aclose()
+            assert await ask(direct, url) == b"hello"
+            assert server.connections == 2
+
+    run(test)
+
+
 def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used_again() -> None:
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + b"hello")
@@ -116,6 +145,34 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used_again() -
             await asyncio.sleep(0.05)
             assert await ask(direct, url) == b"hello"
             assert server.connections == 2
+
+    run(test)
+
+
+def test_what_a_server_says_unasked_is_no_answer_to_the_next_request() -> None:
+    async def and_then_is_tired_of_waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"hello")
+        await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+
+    async def test() -> None:
+        async with before(and_then_is_tired_of_waiting) as (server, url, direct):
+            for _ in range(2):
+                assert await ask(direct, url) == b"hello"
+                await asyncio.sleep(0.1)
+            assert server.connections == 2
+
+    run(test)
+
+
+def test_what_is_no_http_is_a_broken_answer() -> None:
+    async def another_protocol(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.9\r\n")
+
+    async def test() -> None:
+        async with before(another_protocol) as (_, url, direct):
+            with pytest.raises(BrokenOff):
+                await ask(direct, url)
 
     run(test)
 
@@ -226,6 +283,22 @@ def test_a_connection_whose_last_bytes_nobody_has_read_is_not_used_again(monkeyp
             await body.aclose()
             async with asyncio.timeout(5.0):
                 assert await ask(direct, url) == b"hello"
+
+    run(test)
+
+
+def test_a_server_that_falls_silent_after_it_was_held_back_is_noticed() -> None:
+    async def much_and_then_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2000000\r\n\r\n" + b"x" * 1_000_000)
+
+    async def test() -> None:
+        async with before(much_and_then_nothing) as (_, url, direct), asyncio.timeout(5):
+            _, _, body = await direct.send(request_to("POST", url, {}), b"", connect_s=5.0, silence_s=0.2)
+            await asyncio.sleep(0.1)
+            with pytest.raises(Silence):
+                async for _ in body:
+                    pass
+            await body.aclose()
 
     run(test)
 
