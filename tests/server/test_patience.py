@@ -115,6 +115,13 @@ def test_a_parameter_that_is_refused_is_left_out_from_then_on(provider: DemoProv
     assert ["temperature" in request.body for request in provider.requests] == [True, False, False]
 
 
+def test_a_request_that_was_mended_has_all_its_tries_still(provider: DemoProvider, url: str) -> None:
+    refusal = Status(400, {"error": {"message": "Unsupported parameter: 'temperature' is not supported."}})
+    busy = [[Status(503, "down")]] * (retry.MAX_ATTEMPTS - 1)
+    provider.script = in_turn([refusal], *busy, OK)
+    assert said(ask(url, temperature=0.5)).text == "fine"
+
+
 def test_a_body_that_was_refused_is_not_sent_again(provider: DemoProvider, url: str) -> None:
     provider.script = in_turn(*[[Status(400, {"error": {"message": "I do not like it."}})]] * 5)
     for _ in range(3):

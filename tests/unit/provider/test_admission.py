@@ -256,6 +256,24 @@ def test_a_full_queue_never_sends_claude_code_away_for_good() -> None:
         assert refusal.retry_after_s == 60  # told more, it would give up
 
 
+@pytest.mark.parametrize(("held_s", "told_s"), [(None, 30), (0.1, 1)])
+def test_a_full_queue_says_when_to_come_back_however_little_was_measured(held_s: float | None, told_s: float) -> None:
+    clock = Clock()
+    with world(limit=1, queue_limit=0, clock=clock) as here:
+        if held_s is not None:
+            here.ask("earlier")
+            here.settle()
+            clock.now += held_s
+            here.leave("earlier")
+        here.settle()
+        here.ask("a")
+        here.ask("b")
+        here.settle()
+        refusal = here.tasks["b"].exception()
+        assert isinstance(refusal, UpstreamError)
+        assert refusal.retry_after_s == told_s
+
+
 def test_a_snapshot_tells_who_waits_where_and_how_long() -> None:
     clock = Clock()
     with world(limit=1, clock=clock) as here:
@@ -275,7 +293,7 @@ def test_a_snapshot_tells_who_waits_where_and_how_long() -> None:
         assert here.tickets["turn"] == Ticket(TURN, 1, 2.0)
 
 
-@pytest.mark.parametrize(("value", "limit"), [("2", 2), (" 4 ", 4), ("0", None), ("-1", None), ("many", None)])
+@pytest.mark.parametrize(("value", "limit"), [("1", 1), (" 4 ", 4), ("0", None), ("-1", None), ("many", None)])
 def test_the_limit_that_a_provider_names_is_read(value: str, limit: int | None) -> None:
     assert told_limit({"x-rate-limit-max-concurrent": value}) == limit
     assert told_limit({}) is None

@@ -23,8 +23,8 @@ def test_what_may_pass_is_tried_again_a_few_times(kind: Kind) -> None:
     delays = [next_delay(attempt, failure(kind), 0, jitter=0) for attempt in range(1, MAX_ATTEMPTS + 1)]
     *waits, last = delays
     assert last is None
-    assert all(wait is not None and wait > 0 for wait in waits)
-    assert waits == sorted(waits, key=lambda wait: wait or 0)
+    assert waits[0]
+    assert waits == [waits[0] * 2**number for number in range(MAX_ATTEMPTS - 1)], "each wait is twice the one before"
 
 
 @pytest.mark.parametrize("kind", sorted(set(Kind) - set(PASSING)))
@@ -45,6 +45,19 @@ def test_we_never_come_back_earlier_than_we_were_asked_to(asked_s: float, jitter
     delay_s = next_delay(attempt, failure(Kind.RATE_LIMIT, retry_after_s=asked_s), 0, jitter=jitter)
     assert delay_s is not None
     assert delay_s >= asked_s
+
+
+@pytest.mark.parametrize("asked_s", [None, 30.0])
+def test_those_who_failed_together_come_back_one_after_another(asked_s: float | None) -> None:
+    error = failure(Kind.RATE_LIMIT, retry_after_s=asked_s)
+    delays = [next_delay(1, error, 0, jitter=jitter) or 0 for jitter in (0, 0.5, 1)]
+    assert delays == sorted(set(delays))
+
+
+def test_what_would_be_tried_after_the_end_of_our_patience_is_told_at_once() -> None:
+    error = failure(Kind.RATE_LIMIT, retry_after_s=30)
+    assert next_delay(1, error, PATIENCE_S - 30, jitter=0) == 30
+    assert next_delay(1, error, PATIENCE_S - 29, jitter=0) is None
 
 
 @given(st.sampled_from(PASSING), st.floats(0, 1000), st.floats(0, 1), st.integers(1, 10))
