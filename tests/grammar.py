@@ -91,6 +91,7 @@ def listen(events: list[dict[str, Any]], *, whole: bool = True) -> Said:
             assert state == "in"
             said.stop_reason = event["delta"]["stop_reason"]
             said.stop_sequence = event["delta"]["stop_sequence"]
+            assert (said.stop_sequence is not None) == (said.stop_reason == "stop_sequence")
             said.usage = event["usage"]
             assert said.usage["output_tokens"] >= 0
             state = "ending"

@@ -30,6 +30,27 @@ def test_one_chunk_with_reasoning_text_finish_and_usage_loses_nothing() -> None:
     assert (said.thinking, said.text, said.usage["input_tokens"]) == ("hm", "hi", 4)
 
 
+USAGE = {"prompt_tokens": 9, "completion_tokens": 2}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"choices": [], "usage": USAGE},
+        {"choices": [{"index": 0, "delta": {}, "usage": USAGE}]},
+        {"choices": [], "x_groq": {"id": "r", "usage": USAGE}},
+    ],
+)
+def test_usage_is_found_wherever_providers_put_it(last: dict[str, Any]) -> None:
+    said = say(chunk({"content": "x"}), STOP, last)
+    assert (said.usage["input_tokens"], said.usage["output_tokens"]) == (9, 2)
+
+
+def test_of_several_choices_the_first_is_the_answer_and_so_is_one_without_a_number() -> None:
+    second, unnumbered = ({"choices": [{**more, "delta": {"content": "y"}}]} for more in ({"index": 1}, {}))
+    assert say(chunk({"content": "x"}), second, unnumbered, STOP).text == "xy"
+
+
 def test_reasoning_that_stands_in_two_fields_is_said_once() -> None:
     assert say(chunk({"reasoning_content": "hm", "reasoning": "hm"}), chunk({"content": "x"}), STOP).thinking == "hm"
 
@@ -92,6 +113,15 @@ def test_a_character_that_was_cut_between_two_chunks_does_not_end_the_answer() -
     assert (said.text, said.stop_reason) == ("d\ufffd\ufffdev", "end_turn")
 
 
+def test_a_finish_counts_that_comes_with_the_last_words() -> None:
+    assert say(chunk({"content": "x"}), chunk({"content": "y"}, "length")).stop_reason == "max_tokens"
+
+
+def test_a_stream_that_ends_with_the_whole_message_once_more_says_it_once() -> None:
+    whole = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
+    assert say(chunk({"content": "h"}), chunk({"content": "i"}), whole).text == "hi"
+
+
 def test_a_finish_said_twice_ends_the_answer_once() -> None:
     assert say(chunk({"content": "x"}), STOP, STOP, usage_chunk(3, 2)).usage["output_tokens"] == 2
 
@@ -100,6 +130,13 @@ def test_a_matched_stop_string_is_named() -> None:
     choice = {"index": 0, "delta": {}, "finish_reason": "stop", "stop_reason": "</block>"}
     said = say(chunk({"content": "x"}), {"choices": [choice]})
     assert (said.stop_reason, said.stop_sequence) == ("stop_sequence", "</block>")
+
+
+def test_a_stop_string_that_did_not_end_the_answer_is_not_named() -> None:
+    choice = {"index": 0, "delta": {}, "finish_reason": "length", "matched_stop": "</block>"}
+    assert say(chunk({"content": "x"}), {"choices": [choice]}).stop_reason == "max_tokens"
+    choice["finish_reason"] = "stop"
+    assert say(chunk(call(0, "a", "Tool", "{}")), {"choices": [choice]}).stop_reason == "tool_use"
 
 
 def test_a_stop_sequence_that_the_provider_was_not_told_is_enforced_and_ends_the_answer() -> None:
@@ -115,6 +152,11 @@ def test_behind_a_stop_sequence_nothing_counts_whether_it_comes_in_the_same_read
         assert (said.text, said.thinking, said.calls, said.stop_reason) == ("one", "", [], "stop_sequence")
 
 
+def test_behind_a_stop_sequence_the_usage_counts_still() -> None:
+    said = say(chunk({"content": "one<end>"}), usage_chunk(30, 2), stop_sequences=("<end>",))
+    assert (said.text, said.usage["input_tokens"]) == ("one", 30)
+
+
 def test_what_only_looked_like_a_stop_sequence_arrives() -> None:
     assert say(chunk({"content": "one <en"}), STOP, stop_sequences=("<end>",)).text == "one <en"
 
@@ -128,6 +170,15 @@ def test_calls_that_all_have_index_zero_are_told_apart_by_their_ids() -> None:
         STOP,
     )
     assert said.calls == [("Tool", '{"n":1}'), ("Tool", '{"n":2}')]
+
+
+def test_calls_that_are_written_at_the_same_time_on_one_index_are_told_apart_by_their_ids() -> None:
+    said = say(
+        *[chunk(call(0, each, "Tool", '{"n":')) for each in ("a", "b")],
+        *[chunk(call(0, each, None, f'"{each}"}}')) for each in ("a", "b")],
+        STOP,
+    )
+    assert said.calls == [("Tool", '{"n":"a"}'), ("Tool", '{"n":"b"}')]
 
 
 def test_calls_without_index_or_id_are_told_apart_by_their_names() -> None:
@@ -151,7 +202,9 @@ def test_a_name_that_comes_with_every_chunk_is_one_name() -> None:
         (["functions", ".Read", ":12"], "Read"),
         (['"Read"'], "Read"),
         (["Task", "Stop"], "TaskStop"),
+        (["Read", "functions.Read"], "Read"),
         (["Unknown"], "Unknown"),
+        (["Un", "known"], "Unknown"),
     ],
 )
 def test_a_name_is_put_together_and_found(pieces: list[str], name: str) -> None:
@@ -178,6 +231,17 @@ def test_ids_are_kept_where_they_are_good_and_minted_where_they_are_not() -> Non
         known_ids={"old"},
     )
     assert [block["id"] for block in said.blocks] == ["call_1", "toolu_0", "toolu_1", "toolu_2", "toolu_3"]
+
+
+def test_an_id_that_comes_before_the_arguments_is_kept() -> None:
+    said = say(chunk(call(0, "call_1", "Tool", "")), chunk(call(0, None, None, "{}")), STOP)
+    assert [block["id"] for block in said.blocks] == ["call_1"]
+
+
+def test_a_bracket_that_the_model_forgot_is_put_in_and_what_was_said_meanwhile_follows() -> None:
+    said = say(chunk(call(0, "a", "Tool", '{"n":"1"')), chunk({"content": "Done."}), STOP)
+    assert said.calls == [("Tool", '{"n":"1"}')]
+    assert (kinds(said), said.text) == (["tool_use", "text"], "Done.")
 
 
 def test_the_first_call_streams_while_a_second_one_waits_its_turn() -> None:
@@ -247,11 +311,19 @@ def test_a_call_of_which_only_the_name_came_before_the_limit_is_no_call() -> Non
     assert say(chunk(call(0, "a", "Tool", "")), chunk({}, "length")).calls == []
 
 
-def test_an_error_inside_the_stream_ends_it_with_an_error() -> None:
-    said = say(chunk({"content": "x"}), {"error": {"message": "boom"}})
+@pytest.mark.parametrize("envelope", [False, True])
+def test_an_error_inside_the_stream_ends_it_with_an_error(envelope: bool) -> None:
+    error = {"error": {"message": "boom"}}
+    said = say(chunk({"content": "x"}), {"data": error, "success": False} if envelope else error)
     assert said.error is not None
     assert "boom" in said.error["message"]
     assert said.text == "x"
+
+
+def test_half_a_chunk_is_an_error_and_a_keep_alive_in_words_is_none() -> None:
+    begun, end = sse(chunk({"content": "x"}), done=False), sse(STOP)
+    assert listen(run(begun, b'data: {"choices": [\n\n', end)).error is not None
+    assert listen(run(begun, b"data: still working\n\n", end)).error is None
 
 
 def test_a_stream_that_breaks_off_inside_a_call_leaves_the_call_open() -> None:
@@ -277,6 +349,11 @@ def test_a_finish_without_done_is_an_end() -> None:
     assert listen(run(sse(chunk({"content": "x"}), STOP, done=False))).error is None
 
 
+def test_done_without_a_finish_is_an_end_and_what_was_held_back_is_said() -> None:
+    said = say(chunk({"content": "2 <tool"}))
+    assert (said.error, said.text) == (None, "2 <tool")
+
+
 def test_what_comes_after_done_is_not_said() -> None:
     assert listen(run(sse(chunk({"content": "x"}), STOP), sse(chunk({"content": "y"})))).text == "x"
 
@@ -289,8 +366,15 @@ def test_a_whole_completion_is_read_like_a_stream() -> None:
         assert (said.thinking, said.text, said.calls) == ("hm", "hi", [("Tool", '{"n":1}')])
 
 
-def test_a_page_of_html_is_a_failure() -> None:
-    assert listen(run(b"<html><title>502 Bad Gateway</title></html>")).error is not None
+def test_a_whole_completion_needs_no_finish_reason() -> None:
+    said = listen(run(b'{"choices": [{"message": {"content": "hi"}}]}'))
+    assert (said.error, said.text) == (None, "hi")
+
+
+def test_a_page_of_html_is_a_failure_with_its_words() -> None:
+    error = listen(run(b"<html><title>502 Bad Gateway</title></html>")).error
+    assert error is not None
+    assert "502 Bad Gateway" in error["message"]
 
 
 @pytest.mark.parametrize(
