@@ -319,9 +319,10 @@ def test_a_model_that_never_stops_searching_is_paused_and_can_go_on(
     assert provider.requests[3].body["messages"][-1]["role"] == "tool"
 
 
-def test_a_tool_that_had_to_be_called_need_not_be_called_again(provider: DemoProvider, url: str) -> None:
+@pytest.mark.parametrize("choice", [{"type": "tool", "name": "web_search"}, {"type": "any"}])
+def test_a_tool_that_had_to_be_called_need_not_be_called_again(provider: DemoProvider, url: str, choice: Any) -> None:
     provider.script = in_turn(searches("Masaryk"), ANSWER)
-    body = ask(tools=[SEARCH], tool_choice={"type": "tool", "name": "web_search"})
+    body = ask(tools=[SEARCH], tool_choice=choice)
     assert listen(asked(url, body)).stop_reason == "end_turn"
     assert ["tool_choice" in request.body for request in provider.requests] == [True, False]
 

@@ -1,6 +1,7 @@
 """Server-sent events on bytes."""
 
 import json
+from itertools import combinations_with_replacement
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,14 @@ def test_where_the_bytes_are_cut_makes_no_difference(rows: list[str], end: str, 
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
     pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
     assert decode(*pieces) == decode(body)
+
+
+def test_an_event_that_is_not_like_the_others_is_the_same_however_it_is_cut() -> None:
+    """Events of one line, as nearly all are, have a short way of their own."""
+    body = b"data: a\n\ndata: b\ndata: c\n\nevent: error\ndata: d\n\n: ping\n\ndata: e\n\n"
+    events = [("", b"a"), ("", b"b\nc"), ("error", b"d"), ("", b"e")]
+    for end, begin in combinations_with_replacement(range(len(body)), 2):
+        assert decode(body[:end], body[end:begin], body[begin:]) == events
 
 
 @given(st.dictionaries(st.text(), st.text()))

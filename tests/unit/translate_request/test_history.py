@@ -65,6 +65,20 @@ def work(rounds: int, result: str = "done", wish: str = "Mend the tests.") -> li
     ]
 
 
+def test_who_goes_back_further_than_is_remembered_is_translated_anew() -> None:
+    history = History()
+    translated(request(*work(20, "x" * 2_000)), history)
+    back = [*work(2, "x" * 2_000), *work(2, "another way", "No, otherwise.")]
+    assert translated(request(*back), history).body == translated(request(*back), None).body
+
+
+def test_words_of_the_user_alone_can_be_sent_twice() -> None:
+    history = History()
+    for _ in range(2):
+        body = request(*[user(text(str(number))) for number in range(6)])
+        assert translated(body, history).body == translated(body, None).body
+
+
 @given(
     histories(),
     st.lists(st.tuples(turns(), st.integers(0, 3), st.sampled_from(PROFILES), st.sampled_from(LESSONS)), max_size=6),
