@@ -94,7 +94,7 @@ def test_arguments_that_a_parser_left_in_the_name_are_the_calls(end: str, pieces
     name = f"read<arg_key>file_path</arg_key><arg_value>/a</arg_value><arg_key>limit</arg_key><arg_value>7</arg_value>{end}"
     first, *rest = pieces
     out = run(ToolCall(0, "call_1", name, first), *(ToolCall(0, "", "", piece) for piece in rest), Finish("tool_calls"))
-    assert out[0] == ToolCall(0, "call_1", "Read", '{"file_path":"/a","limit":7}', whole=True)
+    assert out[0] == ToolCall(0, "call_1", "Read", '{"file_path":"/a","limit":7}')
 
 
 @pytest.mark.parametrize(

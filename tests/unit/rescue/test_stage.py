@@ -43,7 +43,7 @@ def words(fragments: list[Fragment]) -> str:
 
 def test_a_rescued_call_leaves_whole_and_before_the_finish() -> None:
     out = run(Text("Look: " + leak("pwd")), Finish("stop"))
-    assert out == [Text("Look: "), ToolCall(-1, "", "Bash", '{"command":"pwd"}', whole=True), Finish("stop")]
+    assert out == [Text("Look: "), ToolCall(-1, "", "Bash", '{"command":"pwd"}'), Finish("stop")]
 
 
 def test_a_rescued_call_leaves_although_the_answer_broke_off() -> None:

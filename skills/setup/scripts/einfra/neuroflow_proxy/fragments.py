@@ -23,15 +23,13 @@ class Text(NamedTuple):
 class ToolCall(NamedTuple):
     """A piece of a tool call. Pieces with the same slot are one call; slots are never used again.
 
-    `id` and `name` are "" where this piece does not carry them. `arguments` is a piece of JSON text. `whole` is true
-    where this one piece is the whole call (the rescue stage finds calls only whole).
+    `id` and `name` are "" where this piece does not carry them. `arguments` is a piece of JSON text.
     """
 
     slot: int
     id: str
     name: str
     arguments: str
-    whole: bool = False
 
 
 class Usage(NamedTuple):

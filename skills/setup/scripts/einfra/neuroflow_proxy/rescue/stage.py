@@ -171,7 +171,7 @@ class Rescue:
         found = call_in_name(piece.name, self._tools) if "<arg_value>" in piece.name else None
         if found is not None:
             self.counts[found.grammar] += 1
-            piece = ToolCall(piece.slot, piece.id, found.name, found.arguments, whole=True)
+            piece = ToolCall(piece.slot, piece.id, found.name, found.arguments)
         self._harvest.add_native(piece)
         return piece
 
@@ -490,4 +490,4 @@ class Rescue:
                 continue
             self._slot -= 1
             self.counts[found.grammar] += 1
-            self._out.append(ToolCall(self._slot, "", found.name, found.arguments, whole=True))
+            self._out.append(ToolCall(self._slot, "", found.name, found.arguments))

@@ -70,7 +70,6 @@ class _Call:
         self._owner = sequencer
         self._id = ""
         self._name = ""
-        self._whole = False
         self.is_shown = False
         self._pieces: list[str] = []
         self._arguments: ArgumentsStream | None = None
@@ -78,11 +77,10 @@ class _Call:
 
     @property
     def is_done(self) -> bool:
-        return self._whole or (self._arguments is not None and self._arguments.is_complete)
+        return self._arguments is not None and self._arguments.is_complete
 
     def add(self, piece: ToolCall) -> None:
         self._id = self._id or piece.id
-        self._whole = self._whole or piece.whole
         if self._arguments is None:
             self._add_name(piece.name)
             if piece.arguments:
@@ -92,10 +90,8 @@ class _Call:
 
     def _add_name(self, piece: str) -> None:
         """Names come late, split, or again in every chunk; pieces are joined only if that makes a declared name."""
-        if not piece or piece == self._name:
-            return
         names = self._owner.names
-        if not self._name or names.knows(self._name + piece) or not names.knows(self._name):
+        if piece != self._name and (names.knows(self._name + piece) or not names.knows(self._name)):
             self._name += piece
 
     def flush(self) -> None:
@@ -113,7 +109,7 @@ class _Call:
             if cut_off or not self._name:
                 return
             arguments = ArgumentsStream(self._owner.schema_of(self._name))
-        self._pieces.append(arguments.finish(cut_off=cut_off and not self._whole))
+        self._pieces.append(arguments.finish(cut_off=cut_off))
         if arguments.repaired:
             self._owner.counts["repaired_arguments"] += 1
         self.flush()
