@@ -128,6 +128,25 @@ def test_the_tool_runner_runs_to_the_end(client: Anthropic, streams: bool) -> No
     assert "the sum is 42" in "".join(block.text for block in final.content if block.type == "text")
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_the_tool_runner_sends_the_whole_conversation(client: Anthropic, provider: DemoProvider, streams: bool) -> None:
+    """At Anthropic's it sends only what is new, and the server remembers the rest."""
+    messages: list[MessageParam] = [user("Hello there!"), {"role": "assistant", "content": "Hello."}, user(USE_ADD)]
+    client.beta.messages.tool_runner(
+        model=MODEL, max_tokens=500, system="Be kind.", messages=messages, tools=[add], stream=streams
+    ).until_done()
+    first, second = [request.body for request in provider.requests]
+    assert second["tools"] == first["tools"]
+    assert second["messages"][: len(first["messages"])] == first["messages"]
+    assert [message["role"] for message in second["messages"][len(first["messages"]) :]] == ["assistant", "tool"]
+
+
+def test_a_conversation_that_the_server_is_to_keep_is_refused(client: Anthropic, provider: DemoProvider) -> None:
+    with pytest.raises(anthropic.BadRequestError, match="send all messages"):
+        client.beta.messages.thread(model=MODEL, max_tokens=500).send("Hello there!")
+    assert provider.requests == []
+
+
 def test_a_form_is_filled_in(client: Anthropic) -> None:
     parsed = client.messages.parse(model=MODEL, max_tokens=500, messages=[user("Which book?")], output_format=Book)
     assert parsed.parsed_output == Book(title="Which book?", pages=[])

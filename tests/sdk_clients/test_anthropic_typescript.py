@@ -39,7 +39,8 @@ def test_a_program_on_the_typescript_sdk_gets_what_it_expects(tmp_path: Path) ->
     (tmp_path / "node_modules").symlink_to(node_modules(), target_is_directory=True)
     program = Path(shutil.copy(PROGRAM, tmp_path))
     node = shutil.which("node") or cannot("there is no node on the PATH")
-    with proxy_before(DemoProvider(), tmp_path) as base_url:
+    provider = DemoProvider()
+    with proxy_before(provider, tmp_path) as base_url:
         ran = subprocess.run(
             [node, program, base_url, MODEL],
             cwd=tmp_path,
@@ -56,6 +57,10 @@ def test_a_program_on_the_typescript_sdk_gets_what_it_expects(tmp_path: Path) ->
     assert (told["events"][0], told["events"][-1]) == ("message_start", "message_stop")
     assert (told["call"]["name"], told["call"]["input"], told["stopped"]) == ("add", {"a": 2, "b": 40}, "tool_use")
     assert "the sum is 42" in told["ran"]
+    results = [received.body for received in provider.requests if "the sum is 42" in str(received.body)]
+    assert [[message["role"] for message in body["messages"]] for body in results] == [
+        ["system", "user", "assistant", "tool"]
+    ]
     assert told["form"] == {"title": "Which book?", "pages": []}
     assert told["counted"] > 0
     assert set(told["models"]) >= {model.id for model in EINFRA_MODELS}

@@ -14,6 +14,7 @@ A `ProxyError` carries a `message` (what failed) and a `hint` (what to do now). 
 agents and therefore never hold a key or any part of a conversation.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -105,9 +106,23 @@ class SettingsError(ProxyError):
 
 
 class RequestError(ProxyError):
-    """The client's request cannot be translated; the message names the field."""
+    """The client's request cannot be translated; the message names the field.
+
+    `details` stand in the error's body, for clients that read them and ask in another way.
+    """
 
     kind = Kind.INVALID_REQUEST
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        kind: Kind | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, kind=kind)
+        self.details = details
 
 
 class UpstreamError(ProxyError):

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ..errors import ProxyError, UpstreamError
+from ..errors import ProxyError, RequestError, UpstreamError
 from ..translate.message import MessageFold
 from ..wire import messages_api as api
 from ..wire.codec import dumps
@@ -43,6 +43,8 @@ async def send_error(send: Send, error: ProxyError, *, headers: Headers | None =
     """Answer with the Messages API's error body, the status, and the headers that steer the client's retries."""
     outcome = error.outcome
     body = api.error(outcome.error_type, error.full_message)
+    if isinstance(error, RequestError) and error.details:
+        body["error"]["details"] = error.details
     await send_json(send, body, status=outcome.status, headers=[*error_headers(error), *(headers or [])])
 
 

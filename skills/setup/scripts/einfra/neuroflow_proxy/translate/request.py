@@ -39,7 +39,7 @@ _DROPPED_KNOWINGLY = frozenset(
     }
 )
 # fmt: on
-_KNOWN_FIELDS = _TRANSLATED | _DROPPED_KNOWINGLY
+_KNOWN_FIELDS = _TRANSLATED | _DROPPED_KNOWINGLY | {"thread"}
 
 
 class ChatRequest(NamedTuple):
@@ -104,6 +104,7 @@ def to_chat_request(
     """
     body = an_object(body, "body")
     client_model = encodable(a_string(body, "model", ""))
+    _refuse_thread(body)
     ignored: dict[str, int] = {}
     if not _KNOWN_FIELDS.issuperset(body):
         note(ignored, [key[:60] for key in body.keys() - _KNOWN_FIELDS])
@@ -175,6 +176,18 @@ def to_chat_request(
         thinks=thinking.is_on,
         ignored=ignored,
     )
+
+
+def _refuse_thread(body: dict[str, Any]) -> None:
+    """A thread is a conversation that the server keeps: the client sends only what is new, and nothing is kept here.
+
+    To these details, the tool runner of the Anthropic SDK for Python answers with the whole conversation.
+    """
+    if body.get("thread") is not None:
+        raise RequestError(
+            "thread: conversations are not kept here; send all messages with each request",
+            details={"error_code": "thread_unsupported_request", "unsupported": ["thread"]},
+        )
 
 
 def _replay(profile: Profile, learned: Learned) -> Replay:
