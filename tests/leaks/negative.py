@@ -38,6 +38,7 @@ NEGATIVE = {
     "prose-harmony-mid": "So: <|channel|>analysis<|message|>thinking<|end|> is how it thinks.",
     "prose-glm": "GLM uses <arg_key>k</arg_key><arg_value>v</arg_value> pairs in a <tool_call>.",
     "prose-name-begins": "<tool_call>Bashful people do not call.",
+    "prose-functools": "functools[0] is no Python; functools[{'a': 1}] neither, and functools.wraps is.",
     "prose-python": "<|python_tag|> is followed by code: <|python_tag|>print(1)",
     "prose-gemma": "Gemma: <|tool_call>call:unknown{a:1}<tool_call|>",
     "prose-lonely-tokens": "It ended with <|im_end|>, </s>, <|eot_id|>, <|call|> and <|tool_call_end|>.",

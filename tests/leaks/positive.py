@@ -432,6 +432,48 @@ POSITIVE = [
     Leak("llama-python-tag-call", '<|python_tag|>Bash.call(command="pwd")', PWD),
     Leak("llama-4", "<|python_start|>[Bash(command='ls -la'), Read(file_path=\"/etc/hosts\")]<|python_end|>", TWO),
     Leak("llama-python-bare", '[Read(file_path="/a.py", offset=5, limit=10)]', READ),
+    Leak(
+        "olmo3-two-lines",
+        '<function_calls>\nBash(command="ls -la")\nRead(file_path="/etc/hosts")\n</function_calls>',
+        TWO,
+    ),
+    Leak("phi4-mini", 'functools[{"name": "Bash", "arguments": {"command": "pwd"}}]', PWD),
+    Leak("longcat", f'<longcat_tool_call>\n{{"name": "Bash", "arguments": {PWD_JSON}}}\n</longcat_tool_call>', PWD),
+    Leak(
+        "longcat-pairs",
+        "Now:<longcat_tool_call>Bash\n<longcat_arg_key>command</longcat_arg_key>\n"
+        "<longcat_arg_value>pwd</longcat_arg_value>\n</longcat_tool_call>",
+        PWD,
+        "Now:",
+    ),
+    *(
+        Leak(
+            f"{family}-{number}",
+            f'{before}<{space}invoke name="Read">\n<{space}parameter name="file_path">/a.py</{space}parameter>\n'
+            f'<{space}parameter name="offset">5</{space}parameter>\n'
+            f'<{space}parameter name="limit">10</{space}parameter>\n</{space}invoke>{behind}',
+            READ,
+        )
+        for family, space, before, behind in (
+            ("muse", "atem:", "<atem:function_calls>\n", "\n</atem:function_calls>"),
+            (
+                "step3",
+                "steptml:",
+                "<｜tool_calls_begin｜>\n<｜tool_call_begin｜>function<｜tool_sep｜>",
+                "<｜tool_call_end｜>\n<｜tool_calls_end｜>",
+            ),
+        )
+        for number, (before, behind) in enumerate(((before, behind), ("", "")))
+    ),
+    *(
+        Leak(f"hunyuan3-{number}", f"<tool_calls>\n<tool_call>{said}</tool_call>\n</tool_calls>", calls)
+        for number, (said, calls) in enumerate(
+            (
+                ("Bash<tool_sep>\n<arg_key>command</arg_key>\n<arg_value>pwd</arg_value>\n", PWD),
+                ("ListTasks<tool_sep>", [("ListTasks", {})]),
+            )
+        )
+    ),
     Leak("lfm2", '<|tool_call_start|>[Bash(command="pwd")]<|tool_call_end|>', PWD),
     Leak("olmo", '<function_calls>\nBash(command="pwd")\n</function_calls>', PWD),
     Leak(

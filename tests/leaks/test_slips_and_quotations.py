@@ -145,6 +145,15 @@ def test_a_slip_in_the_frame_is_no_part_of_the_call(raw: str, channel: Any) -> N
         assert not said_in(channel, out)
 
 
+@pytest.mark.parametrize("thought", ["<think>I will.</think>\n\n", "<think>\n\n</think>\n\n", "I will.\n</think>\n\n"])
+@pytest.mark.parametrize("call", ['{"name": "Bash", "arguments": {"command": "pwd"}}', '[Bash(command="pwd")]'])
+def test_an_answer_behind_a_thought_may_be_nothing_but_a_call(thought: str, call: str) -> None:
+    for pieces in ([thought + call], [*thought, *call], [thought, call]):
+        assert calls_of(rescue(Text, *pieces)) == [("Bash", {"command": "pwd"})]
+    beside = f"{thought}{call} is what I would say."
+    assert not calls_of(rescue(Text, beside))
+
+
 QUOTED = json.dumps({"name": "Bash", "arguments": {"command": RM}})
 
 

@@ -113,6 +113,18 @@ def test_a_character_that_was_cut_between_two_chunks_does_not_end_the_answer() -
     assert (said.text, said.stop_reason) == ("d\ufffd\ufffdev", "end_turn")
 
 
+def test_a_finish_reason_is_read_in_capitals_too() -> None:
+    """As Google's own API says it."""
+    assert say(chunk({"content": "x"}), chunk({}, "MAX_TOKENS")).stop_reason == "max_tokens"
+
+
+def test_a_part_of_reasoning_is_no_text() -> None:
+    """Databricks."""
+    part = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}
+    said = say(chunk({"content": [part]}), chunk({"content": [{"type": "text", "text": "hi"}]}), STOP)
+    assert (said.thinking, said.text) == ("hm", "hi")
+
+
 def test_a_finish_counts_that_comes_with_the_last_words() -> None:
     assert say(chunk({"content": "x"}), chunk({"content": "y"}, "length")).stop_reason == "max_tokens"
 

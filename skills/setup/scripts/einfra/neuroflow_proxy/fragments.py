@@ -44,7 +44,7 @@ class Usage(NamedTuple):
 # The reasons with which providers say that not the model ended the answer; all other words mean that it did.
 WINDOW_FULL = "model_context_window_exceeded"
 _LENGTH = frozenset({"length", "max_tokens", "model_length"})
-_REFUSAL = frozenset({"content_filter", "sensitive", "refusal", "safety", "SAFETY"})
+_REFUSAL = frozenset({"content_filter", "sensitive", "refusal", "safety"})
 
 
 class Finish(NamedTuple):
@@ -56,12 +56,12 @@ class Finish(NamedTuple):
     @property
     def is_at_length(self) -> bool:
         """`max_tokens` was reached."""
-        return self.reason in _LENGTH
+        return self.reason.lower() in _LENGTH
 
     @property
     def is_refusal(self) -> bool:
         """A filter ended the answer."""
-        return self.reason in _REFUSAL
+        return self.reason.lower() in _REFUSAL
 
     @property
     def was_cut(self) -> bool:

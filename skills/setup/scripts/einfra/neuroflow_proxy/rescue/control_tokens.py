@@ -5,6 +5,7 @@ import re
 from ..wire.codec import InvalidJSON, dumps_text, loads
 from .json_calls import Item, json_calls, object_text, python_calls
 from .lenient_json import Missing, Unreadable, read_object
+from .markup import markup
 from .source import CutOff, Refuted, Source, Steps
 from .spans import HARMONY_ENDS, Span
 from .toolbox import Toolbox
@@ -24,6 +25,7 @@ _LINE_END = re.compile(r"\n")
 WRAPPED = ("<|tool_call|>", "<|START_ACTION|>", "<|action_start|>", "<|tools_prefix|>", "<|tool_call_start|>")
 PYTHON_TAGS = ("<|python_tag|>", "<|python_start|>")
 MISTRAL = "[TOOL_CALLS]"
+PHI = "functools["
 HARMONY = ("<|start|>assistant", "<|channel|>")
 GEMMA = {"<|tool_call>": '<|"|>', "<start_function_call>": "<escape>"}
 """Opening token -> what stands for a quotation mark."""
@@ -54,8 +56,10 @@ def sections(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     is_kimi = separator == _KIMI_SEPARATOR
     if "<" in header:
         raise Refuted
-    # DeepSeek V3: the name comes after the type.
     if header.strip() == "function" and tools.names.find("function") is None:
+        if (yield from source.peek()) == "<":  # Step 3
+            return (yield from markup(source, tools))
+        # DeepSeek V3: the name comes after the type.
         header, _ = yield from source.until(_LINE_END, 1, limit=200)
     name = _declared(header, tools)
     grammar = "kimi_k2" if is_kimi else "deepseek_v3"
@@ -172,6 +176,13 @@ def mistral(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     else:
         yield from source.accept("[ARGS]")
     return (yield from _call_with_object(source, tools, name, "mistral"))
+
+
+def phi(source: Source, tools: Toolbox) -> Steps[list[Item]]:
+    """Take the list of objects that Phi-4-mini puts behind a word."""
+    yield from source.expect(PHI)
+    source.unread("[")
+    return (yield from json_calls(source, tools, "phi"))
 
 
 def harmony(source: Source, tools: Toolbox) -> Steps[list[Item | Span]]:

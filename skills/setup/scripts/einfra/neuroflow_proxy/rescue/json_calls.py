@@ -4,6 +4,7 @@ Read where a grammar expects them; what stands around them (tags, control tokens
 """
 
 import re
+from collections.abc import Sequence
 
 from .lenient_json import Missing, Unreadable, read_object
 from .schema import ARGUMENT_KEYS, Value, required
@@ -200,10 +201,10 @@ def _declares(said: dict[str, Value], arguments: Value, tools: Toolbox, name: st
     return is_schema and not tools.lists(name, "properties")
 
 
-def python_calls(source: Source, tools: Toolbox, grammar: str) -> Steps[list[Item]]:
-    """Take `name(key=value, …)`, one or several, in a list or on lines of their own."""
-    items: list[Item] = []
-    in_list = bool((yield from source.accept("[")))
+def python_calls(source: Source, tools: Toolbox, grammar: str, *, begun: Sequence[Item] = ()) -> Steps[list[Item]]:
+    """Take `name(key=value, …)`, one or several, in a list or on lines of their own; `begun` were taken before."""
+    items = [*begun]
+    in_list = not begun and bool((yield from source.accept("[")))
     while True:
         yield from source.space()
         at = yield from source.peek()

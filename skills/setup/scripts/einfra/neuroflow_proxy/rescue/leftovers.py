@@ -10,7 +10,7 @@ from .control_tokens import CALL_BEGINS, GAPS, MISTRAL, SECTIONS
 from .markup import CLOSES_A_CALL, WRAPPERS
 from .source import Source, Steps
 from .spans import Span
-from .tags import peek_tag, take
+from .tags import PREFIX, peek_tag, take
 
 _MARKS = (
     *("<|tool_call_end|>", "<|tool_calls_section_end|>", "<|tool_call_section_end|>"),
@@ -25,7 +25,7 @@ _HARMONY_ROLES = tuple(f"{word}<|channel|>" for word in ("commentary", "analysis
 
 _OPENING = re.compile(
     rf"(?:\s|{'|'.join(map(re.escape, (*SECTIONS, *CALL_BEGINS, MISTRAL)))}"
-    rf"|<(?:\s?[｜‖|]{{1,2}}\s?DSML\s?[｜‖|]{{1,2}}\s?|minimax:|seed:)?(?:{'|'.join(sorted(WRAPPERS))})(?:>|\Z))+"
+    rf"|<\s?{PREFIX}(?:{'|'.join(sorted(WRAPPERS))})(?:>|\Z))+"
 )
 _STRAY = (">", "}", "]")  # the end of what a parser did not take whole: only with a mark behind it
 

@@ -8,15 +8,14 @@ from .json_calls import Item
 from .markup import markup
 from .source import Source, Steps
 from .spans import BY_OPENING, CLOSINGS, Span
-from .tags import ANTHROPIC_PREFIX, MINIMAX_MARK
+from .tags import MINIMAX_MARK, NAMESPACES
 from .toolbox import Toolbox
 
 Grammar = Callable[[Source, Toolbox], Steps[Sequence[Item | Span]]]
 
 _MARKUP = (
-    *("<tool_call>", "<tool_calls>", "<function_call>", "<function_calls>", "<tools>", "<tool>", "<TOOLCALL>"),
-    *("<minimax:tool_call>", "<seed:tool_call>", "<invoke"),
-    *(f"<{ANTHROPIC_PREFIX}function_calls>", f"<{ANTHROPIC_PREFIX}invoke"),
+    *("<tool_calls>", "<function_call>", "<tools>", "<tool>", "<TOOLCALL>"),
+    *(f"<{space}{name}" for space in ("", *NAMESPACES) for name in ("tool_call>", "function_calls>", "invoke")),
     *("<function=", "<function name=", "<function>", "<function_call name=", "<tool_call name=", "<tool name="),
     *(MINIMAX_MARK, "<|open|>tools", "<|open|>call"),
     *(
@@ -32,6 +31,7 @@ GRAMMARS: dict[str, Grammar] = {
     **dict.fromkeys(control_tokens.WRAPPED, control_tokens.wrapped),
     **dict.fromkeys(control_tokens.PYTHON_TAGS, control_tokens.llama),
     control_tokens.MISTRAL: control_tokens.mistral,
+    control_tokens.PHI: control_tokens.phi,
     **dict.fromkeys(control_tokens.HARMONY, control_tokens.harmony),
     **dict.fromkeys(control_tokens.GEMMA, control_tokens.gemma),
 }

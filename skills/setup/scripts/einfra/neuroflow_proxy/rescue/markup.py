@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection
 
 from ..wire.codec import InvalidJSON, loads
-from .json_calls import Item, json_calls, object_text, python_arguments
+from .json_calls import Item, json_calls, object_text, python_arguments, python_calls
 from .lenient_json import Unreadable, read_object
 from .schema import Value, required
 from .source import CutOff, Refuted, Source, Steps, Unfinished
@@ -48,9 +48,14 @@ _LEFT_OUT = r"\n?(?=</function>\s{0,8}</(?:seed:)?tool_call>)|\n(?=<parameter=[^
 _NAME_END = re.compile(r"[\n<({]")
 _KEY_END = re.compile(r"[\n<]")
 _LONGEST_KEY = 64
-_GLM_KEY_END = re.compile(r"</arg_key>")
-_GLM_VALUE_END = re.compile(r"</arg_value>")
-_GLM_NEXT = ("<arg_key>", "</tool_call>", "<tool_call>")
+_GLM_KEYS = ("<arg_key>", "<longcat_arg_key>")
+_GLM_VALUES = ("<arg_value>", "<longcat_arg_value>")
+_GLM_KEY_ENDS = ("</arg_key>", "</longcat_arg_key>")
+_GLM_KEY_END = re.compile("|".join(_GLM_KEY_ENDS))
+_GLM_VALUE_END = re.compile(r"</(?:longcat_)?arg_value>")
+_GLM_LONGEST = len("</longcat_arg_value>")
+_GLM_CALL_ENDS = ("</tool_call>", "</longcat_tool_call>")
+_GLM_NEXT = (*_GLM_KEYS, *_GLM_CALL_ENDS, "<tool_call>", "<longcat_tool_call>")
 
 
 def markup(source: Source, tools: Toolbox) -> Steps[list[Item]]:
@@ -284,11 +289,13 @@ def _typed(text: str, tools: Toolbox, name: str | None, parameter: str, tag: Tag
 def _named(source: Source, tools: Toolbox) -> Steps[list[Item]]:
     """GLM's form: the name, then <arg_key> and <arg_value> in turn; also a name with JSON or Python arguments."""
     name, slipped = yield from _declared_name(source, tools)
+    yield from source.accept("<tool_sep>")  # Hunyuan
     yield from source.space()
     at = yield from source.peek()
     try:
         if at == "(":
-            return [(yield from python_arguments(source, tools, name, "hermes"))]
+            first = yield from python_arguments(source, tools, name, "hermes")
+            return (yield from python_calls(source, tools, "hermes", begun=[first]))  # Olmo 3: one on each line
         is_fenced = yield from _fence(source)
         if (yield from source.peek()) == "{":
             text, missing = yield from object_text(source)
@@ -301,11 +308,11 @@ def _named(source: Source, tools: Toolbox) -> Steps[list[Item]]:
         while slipped or (yield from _glm_key(source, tools, name, is_first=not arguments)):
             key, slipped = slipped, ""
             if key:
-                yield from source.expect("</arg_key>")
+                yield from source.expect(*_GLM_KEY_ENDS)
             else:
-                key, _ = yield from source.until(_GLM_KEY_END, 10, wake=">", limit=200)
+                key, _ = yield from source.until(_GLM_KEY_END, _GLM_LONGEST, wake=">", limit=200)
             yield from source.space()
-            yield from source.expect("<arg_value>")
+            yield from source.expect(*_GLM_VALUES)
             key = key.strip()
             arguments[key] = tools.from_text(name, key, (yield from _glm_value(source)))
         return [tools.call(name, arguments, "glm")]
@@ -320,9 +327,9 @@ def call_in_name(said: str, tools: Toolbox) -> Call | None:
     try:
         next(_named(source, tools))
     except StopIteration as stop:
-        (call,) = stop.value
-        if not source.text[source.position :].strip():
-            return call  # type: ignore[no-any-return]
+        calls: list[Call] = stop.value
+        is_whole = not source.text[source.position :].strip()
+        return calls[0] if is_whole and len(calls) == 1 else None
     except Refuted:
         return None
     return None
@@ -361,9 +368,9 @@ def _glm_key(source: Source, tools: Toolbox, name: str, *, is_first: bool) -> St
     """Take what opens the next pair; False if the call is over: closed, or ended with its last pair complete."""
     gap = yield from source.space()
     opened = yield from source.accept(*_GLM_NEXT)
-    if opened == "<arg_key>":
+    if opened in _GLM_KEYS:
         return True
-    if opened == "</tool_call>":
+    if opened in _GLM_CALL_ENDS:
         return False
     if opened and is_first:  # <tool_call> in the place of the first <arg_key> (sigit #95)
         key = yield from source.word(_KEY_END, _LONGEST_KEY)
@@ -381,7 +388,7 @@ def _glm_value(source: Source) -> Steps[str]:
     parts: list[str] = []
     nesting = Nesting(INNER_GLM_CALL)
     while True:
-        before, mark = yield from _of_value(source, _GLM_VALUE_END, 12)
+        before, mark = yield from _of_value(source, _GLM_VALUE_END, _GLM_LONGEST)
         is_inside = nesting.add(before) > 0
         gap = yield from source.space()
         following = yield from source.accept(*_GLM_NEXT)

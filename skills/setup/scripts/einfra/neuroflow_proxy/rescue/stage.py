@@ -412,6 +412,7 @@ class Rescue:
     def _on_echo(self, items: list[str], block: Block) -> None:
         self._has_thought = True
         self._skips_line_ends = True
+        self._begin_answer()
         self.counts["think"] += 1
 
     def _on_orphan(self, mark: str) -> None:
@@ -422,6 +423,7 @@ class Rescue:
         self._has_thought = True
         self._is_undecided = False
         self.counts["think"] += 1
+        self._begin_answer()
         if self._passed_on or self._has_native_reasoning or self._home is Reasoning:
             return
         self._flush()
@@ -442,9 +444,15 @@ class Rescue:
 
     def _end_span(self) -> None:
         if self._span is not None:
-            self._skips_line_ends = self._span.is_thought
+            is_thought = self._skips_line_ends = self._span.is_thought
             self._span = None
             self._set_channel(self._home)
+            if is_thought:
+                self._begin_answer()
+
+    def _begin_answer(self) -> None:
+        """A thought has ended: the answer behind it may be nothing but a call, without any mark."""
+        self._said[self._channel].may_begin_call = bool(self._tools)
 
     # What goes out
 

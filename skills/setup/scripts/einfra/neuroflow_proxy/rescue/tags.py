@@ -17,13 +17,14 @@ from typing import NamedTuple
 from .source import Source, Steps
 
 MINIMAX_MARK = "]<]minimax[>["
-ANTHROPIC_PREFIX = "antml:"
-_PREFIX = r"(?:[｜‖|]{1,2}\s?DSML\s?[｜‖|]{1,2}\s?|(?:antml|minimax|seed|steptml):)?"
+NAMESPACES = ("antml:", "minimax:", "seed:", "steptml:", "atem:", "longcat_")
+"""What families put before the names of the same tags: Anthropic, MiniMax, Seed, Step 3, Muse, LongCat."""
+PREFIX = rf"(?:[｜‖|]{{1,2}}\s?DSML\s?[｜‖|]{{1,2}}\s?|{'|'.join(NAMESPACES)})?"
 _TAG = re.compile(
     rf"""
     (?:\]<\]minimax\[>\[\s?)*
     (?:
-        <(?P<closes>/?)\s?{_PREFIX}(?P<name>[^\W\d][\w-]*)
+        <(?P<closes>/?)\s?{PREFIX}(?P<name>[^\W\d][\w-]*)
         (?:\s*=\s*(?P<value>"[^"<>\n]*"|'[^'<>\n]*'|[^\s<>"'][^<>\n]*?))?
         (?P<attributes>(?:\s+[\w-]+\s*=\s*(?:"[^"]*"|'[^']*'|[“”][^“”]*[“”]|[^\s"'<>“”/]+))*)
         (?:\s*(?P<is_empty>/?)>|(?=[ \t]*\n\s*<))
@@ -77,7 +78,7 @@ def closing(*names: str) -> re.Pattern[str]:
     """Matches the closing tag of any of these names, in any spelling, with the mark before it."""
     either = "|".join(map(re.escape, names))
     return re.compile(
-        rf"(?:\]<\]minimax\[>\[\s?){{0,2}}</\s?{_PREFIX}(?:{either})\s?>|<\|close\|>(?:{either})\s?<\|sep\|>"
+        rf"(?:\]<\]minimax\[>\[\s?){{0,2}}</\s?{PREFIX}(?:{either})\s?>|<\|close\|>(?:{either})\s?<\|sep\|>"
     )
 
 
@@ -87,15 +88,15 @@ def misspelt_closing(*names: str) -> re.Pattern[str]:
     half of it in front of the next closing tag (sglang #27336)."""
     either = "|".join(map(re.escape, names))
     return re.compile(
-        rf"{closing(*names).pattern}|</\s?{_PREFIX}(?:{either})(?:(?!s\s?>)[\w/]{{1,16}}>|(?=\s{{0,8}}</))"
+        rf"{closing(*names).pattern}|</\s?{PREFIX}(?:{either})(?:(?!s\s?>)[\w/]{{1,16}}>|(?=\s{{0,8}}</))"
     )
 
 
 LONGEST_CLOSING = 128
 # The beginning of a call and its end, as they stand in a value: a file about tool calls has whole ones.
 INNER_CALL = re.compile(
-    rf"(?P<opens><\s?{_PREFIX}(?:function\s?=|(?:function|invoke)\s+name\s?=)[^<>\n]{{1,200}}>\s{{0,40}}"
-    rf"(?=<\s?{_PREFIX}param))|</\s?{_PREFIX}(?:function|invoke)\s?>"
+    rf"(?P<opens><\s?{PREFIX}(?:function\s?=|(?:function|invoke)\s+name\s?=)[^<>\n]{{1,200}}>\s{{0,40}}"
+    rf"(?=<\s?{PREFIX}param))|</\s?{PREFIX}(?:function|invoke)\s?>"
 )
 INNER_GLM_CALL = re.compile(r"(?P<opens><tool_call>\s{0,8}[\w.:-]{1,100}\s{0,8}(?=<arg_key>))|</tool_call>")
 

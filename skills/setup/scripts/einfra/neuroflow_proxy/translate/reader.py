@@ -269,7 +269,8 @@ class ChunkReader:
             out.append(Text(text))
 
     def _read_parts(self, content: object, out: list[Fragment]) -> None:
-        """Content that is no string: a list of parts (Mistral's thinking parts too), or a bare JSON value."""
+        """Content that is no string: a list of parts (thinking of Mistral's, reasoning of Databricks'), or a bare JSON
+        value."""
         if not isinstance(content, list):
             self._text(dumps_text(content), out)
             return
@@ -277,13 +278,11 @@ class ChunkReader:
             if isinstance(part, str):
                 self._text(part, out)
             elif isinstance(part, dict):
-                thinking = part.get("thinking")
-                if thinking is not None:
-                    text = _joined(thinking)
-                    if text:
-                        out.append(Reasoning(text))
-                else:
-                    self._text(_joined(part), out)
+                text = _joined(part)
+                if part.get("thinking") is None and part.get("type") != "reasoning":
+                    self._text(text, out)
+                elif text:
+                    out.append(Reasoning(text))
 
     def _read_call(self, call: dict[str, Any], out: list[Fragment]) -> None:
         function = call.get("function")
