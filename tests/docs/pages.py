@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neuroflow_proxy.models.profiles import FAMILIES, GENERIC, Profile, Replay
-from neuroflow_proxy.provider.presets import PRESETS
+from neuroflow_proxy.presets import PRESETS
 from neuroflow_proxy.settings import SECTION_SCHEMA, VARIABLES
 
 ROOT = Path(__file__).parents[2]

@@ -25,13 +25,14 @@ MAY_IMPORT = {
     "rescue": GROUND | {"models"},
     "translate": GROUND | {"models", "rescue"},
     "settings": {"errors", "wire"},
+    "presets": {"settings"},
     "demo": {"errors", "wire"},
-    "provider": GROUND | {"models", "rescue", "translate", "settings", "version"},
+    "provider": GROUND | {"models", "rescue", "translate", "settings", "presets", "version"},
     "websearch": {"errors", "wire", "provider"},
     "server": GROUND | {"models", "rescue", "translate", "settings", "version", "provider", "websearch"},
-    "setup": GROUND | {"models", "settings", "version", "provider", "websearch"},
+    "setup": GROUND | {"models", "settings", "presets", "version", "provider", "websearch"},
     "flags": {"errors", "settings", "setup", "version"},
-    "cli": GROUND | {"models", "settings", "provider", "server", "setup", "demo", "flags"},
+    "cli": GROUND | {"models", "settings", "presets", "provider", "server", "setup", "demo", "flags"},
     "__main__": {"cli"},
 }
 

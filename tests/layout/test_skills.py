@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import skills_ref
 
-from neuroflow_proxy.provider.presets import PRESETS
+from neuroflow_proxy.presets import PRESETS
 from neuroflow_proxy.setup.keys import OPENAI_VARIABLE
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import pytest
 
 from neuroflow_proxy.demo.connection import Receive, Scope, Send
 from neuroflow_proxy.demo.run import running
-from neuroflow_proxy.provider.presets import PRESETS, messages_url
+from neuroflow_proxy.presets import PRESETS, messages_url
 from neuroflow_proxy.server.app import create_app
 from neuroflow_proxy.settings import load_settings
 from tests.e2e.claude import claude_edits_a_file

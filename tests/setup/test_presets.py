@@ -3,7 +3,7 @@
 import pytest
 
 from neuroflow_proxy.flags import PROVIDERS
-from neuroflow_proxy.provider.presets import PRESETS, Preset, preset_of
+from neuroflow_proxy.presets import PRESETS, Preset, preset_of
 from neuroflow_proxy.setup.keys import found_keys, provider_name, where_keys_are_made
 from neuroflow_proxy.setup.urls import to_base_url
 from neuroflow_proxy.wire.hosts import is_this_machine, sends_keys_in_the_clear

@@ -167,7 +167,7 @@ def test_what_a_server_says_unasked_is_no_answer_to_the_next_request() -> None:
 
 def test_what_is_no_http_is_a_broken_answer() -> None:
     async def another_protocol(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"SSH-2.0-OpenSSH_9.9\r\n")
+        writer.write(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
 
     async def test() -> None:
         async with before(another_protocol) as (_, url, direct):

@@ -309,7 +309,7 @@ def _instances(place: "Place") -> "Instances":
 
 
 def _wishes(flags: argparse.Namespace, place: "Place") -> "Wishes":
-    from .provider.presets import PRESETS
+    from .presets import PRESETS
     from .setup.asker import Wishes
     from .setup.connect import Connect
     from .setup.integrations import Scope

@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import SET_UP, Kind, UpstreamError
+from ..presets import PRESETS
 from .error_body import ErrorBody, read_error, read_error_body
 from .fault_table import RULES, STATUS_WORDS
-from .presets import PRESETS
 from .retry_after import retry_after_s
 from .token_limits import TokenLimits, read_token_limits
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ..errors import InstanceError
 from ..models.profiles import profile_for
 from ..models.providers import adapted
-from ..provider.presets import messages_url, preset_of
+from ..presets import messages_url, preset_of
 from ..settings import TIERS, CustomLlm
 from ..wire.hosts import is_this_machine
 from .place import Place

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import SettingsError
-from ..provider.presets import messages_url
+from ..presets import messages_url
 from ..settings import EINFRA_BASE_URL, FIRST_PORT, SECTION, CustomLlm, parse_section, read_section, refuse_clear_text
 from ..wire.hosts import sends_keys_in_the_clear
 from .asker import Asker, Mode, SideModels, Way, Wishes

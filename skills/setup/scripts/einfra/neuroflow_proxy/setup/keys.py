@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import SettingsError
-from ..provider.presets import EINFRA, OWN_KEY, PRESETS, preset_of
+from ..presets import EINFRA, OWN_KEY, PRESETS, preset_of
 from ..settings import CustomLlm
 from ..wire.hosts import is_this_machine
 

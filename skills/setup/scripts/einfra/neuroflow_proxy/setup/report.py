@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..provider.presets import messages_url
+from ..presets import messages_url
 from ..settings import CustomLlm
 from ..wire.messages_api import JSON
 from .instance import Record

@@ -1,6 +1,6 @@
 """What is set up, and whether it runs. People wait for it, and prompts and hooks call it: nothing heavy is loaded."""
 
-from ..provider.presets import messages_url
+from ..presets import messages_url
 from ..settings import CustomLlm
 from ..wire.messages_api import JSON
 from .health import ask_stats

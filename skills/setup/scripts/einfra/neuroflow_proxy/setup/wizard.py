@@ -12,7 +12,7 @@ from typing import Any
 import questionary
 
 from ..errors import ProxyError, SettingsError, UpstreamError
-from ..provider.presets import PRESETS, preset_of
+from ..presets import PRESETS, preset_of
 from ..settings import TIERS
 from ..wire.hosts import is_this_machine
 from .asker import Mode, SideModels, Way

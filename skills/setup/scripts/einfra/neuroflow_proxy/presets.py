@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..settings import EINFRA_BASE_URL
+from .settings import EINFRA_BASE_URL
 
 OWN_KEY = "Give the key that the service on this machine was started with."
 
