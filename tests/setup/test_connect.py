@@ -77,6 +77,14 @@ def test_machine_wide_they_are_written_for_the_user(user: User) -> None:
     assert not settings_of(user).exists()
 
 
+@pytest.mark.parametrize(("scope", "must_trust"), [("project", True), ("machine", False)])
+def test_only_a_folder_with_settings_of_its_own_must_be_trusted(scope: str, must_trust: bool, user: User) -> None:
+    user.set_up("--yes", "--no-proof", "--scope", scope)
+    told = user.run("setup", "--yes", "--no-proof", "--scope", scope, "--connect", "settings").stdout
+    assert "Run `claude`" in told
+    assert ("trust" in told) is must_trust
+
+
 def test_without_being_told_to_nothing_of_claude_code_is_touched(user: User) -> None:
     user.set_up("--yes")
     assert not settings_of(user).exists()

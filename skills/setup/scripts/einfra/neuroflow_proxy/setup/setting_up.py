@@ -222,12 +222,14 @@ def _next_steps(
     if settings:
         key = " The provider's key stands there now." if connection.direct_url else ""
         folder = settings.parent.parent
+        is_project = settings == project_settings(folder)
         words = f"This holds in {folder}; `configure.py setup --scope machine` connects all folders."
+        trust = ", and let it trust this folder if it asks: before that it does not look into them"
         return [
             "",
             f"Claude Code is connected: {settings} says so, for sessions that run already as well.{key}",
-            "Run `claude`, and let it trust this folder if it asks: before that it does not look into them.",
-            *([words] if settings == project_settings(folder) else []),
+            f"Run `claude`{trust if is_project else ''}.",
+            *([words] if is_project else []),
             *([_NEWCOMER] if connected.asks_for_account else []),
             *([f"Its questions of a first start are skipped: {connected.spared} says so."] if connected.spared else []),
             "`configure.py undo` puts everything back as it was.",

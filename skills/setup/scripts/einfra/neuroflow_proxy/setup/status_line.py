@@ -27,12 +27,14 @@ def status_line(place: Place, instances: Instances) -> Report:
     command = shlex.join([python.as_posix(), "-I", "-S", script.as_posix()])
     settings = {"statusLine": {"type": "command", "command": command, "refreshInterval": _EVERY_S}}
     file = user_settings(place)
+    lines = json.dumps(settings, indent=2, ensure_ascii=False).splitlines()
+    is_there = file.exists()
     return Report(
         {"script": str(script), "file": str(file), "settings": settings},
         [
-            f"Add this to {file}, beside what is there:",
+            f"Add this to {file}, beside what is there:" if is_there else f"Write this to {file}:",
             "",
-            *json.dumps(settings, indent=2, ensure_ascii=False).splitlines()[1:-1],
+            *(lines[1:-1] if is_there else lines),
             "",
             "To turn it off, take it out again.",
         ],
