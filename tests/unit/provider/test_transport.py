@@ -150,16 +150,23 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used_again() -
 
 
 def test_what_a_server_says_unasked_is_no_answer_to_the_next_request() -> None:
-    async def and_then_is_tired_of_waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(HEAD + b"hello")
-        await asyncio.sleep(0.02)
-        writer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
-
     async def test() -> None:
-        async with before(and_then_is_tired_of_waiting) as (server, url, direct):
+        was_heard = asyncio.Event()
+
+        async def and_then_is_tired_of_waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(HEAD + b"hello")
+            await was_heard.wait()
+            was_heard.clear()
+            writer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+
+        async with (
+            before(and_then_is_tired_of_waiting) as (server, url, direct),
+            before(hello) as (_, other_url, other),
+        ):
             for _ in range(2):
                 assert await ask(direct, url) == b"hello"
-                await asyncio.sleep(0.1)
+                was_heard.set()
+                await ask(other, other_url)  # by when the loop has looked at all of its sockets
             assert server.connections == 2
 
     run(test)
