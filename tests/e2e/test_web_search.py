@@ -59,7 +59,9 @@ def test_off_the_model_is_told_at_once_how_the_user_can_turn_it_on(session: Sess
 
 
 def test_a_person_sees_that_something_was_searched_for(session: Session) -> None:
-    session.provider.script = in_turn(SEARCHES, SAYS_IT)
+    turns = in_turn(SEARCHES, SAYS_IT)
+    # At a terminal the session's name is asked for as well, at any time, and without tools.
+    session.provider.script = lambda body: turns(body) if "tools" in body else None
     with serving(SearXNG()) as url:
         session.proxy.set({"web_search": url})
         with at_a_terminal(session, "--allowedTools", "WebSearch") as terminal:

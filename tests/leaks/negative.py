@@ -56,6 +56,8 @@ NEGATIVE = {
         '<｜DSML｜invoke name="Launch"><｜DSML｜parameter name="a" string="true">1</｜DSML｜parameter></｜DSML｜invoke>'
     ),
     "broken-json": '<tool_call>{"name": "Bash", "arguments": {command pwd}}</tool_call>',
+    "broken-attribute": '<invoke name="Bash"><parameter name="command>pwd</parameter></invoke>"',
+    "broken-attribute-line": '<invoke name="Bash">\n<parameter name="a>b\n</x" string="true">pwd</parameter>\n</invoke>',
     "broken-nothing": "<tool_call>{}</tool_call>",
     "broken-no-name": '<tool_call>{"arguments": {"command": "pwd"}}</tool_call>',
     "broken-kimi-json": "<|tool_call_begin|>functions.Bash:0<|tool_call_argument_begin|>command=pwd<|tool_call_end|>",

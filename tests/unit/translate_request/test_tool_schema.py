@@ -38,6 +38,7 @@ def test_what_only_validators_use_is_left_out() -> None:
     ("schema", "said"),
     [
         ({"type": "array", "uniqueItems": True}, '(JSON Schema: {"uniqueItems":true})'),
+        ({"type": "string", "format": {}}, '(JSON Schema: {"format":{}})'),
         ({"multipleOf": 5, "description": "Step."}, 'Step. (JSON Schema: {"multipleOf":5})'),
         ({"format": "iri"}, '(JSON Schema: {"format":"iri"})'),
         (

@@ -96,7 +96,7 @@ def _node(schema: Any, keep: Keep) -> dict[str, Any]:
     for key, value in schema.items():
         if key in _MEANINGLESS:
             continue
-        if not keep(key) or (key == "format" and value not in _FORMATS):
+        if not keep(key) or (key == "format" and not (isinstance(value, str) and value in _FORMATS)):
             unsaid[key] = value
             continue
         translated = _value(key, value, keep)
