@@ -131,7 +131,7 @@ def test_a_conversation_that_outgrows_a_web_server_is_compacted_and_its_task_don
     assert (session.project / "done.txt").read_text() == "done\n"
 
 
-@pytest.mark.parametrize("silent_s", [18, pytest.param(30, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("silent_s", [15, pytest.param(30, marks=pytest.mark.nightly)])
 def test_a_silent_provider_is_waited_for(session: Session, silent_s: float) -> None:
     """Told to give up on a stream after 12 s without a byte, Claude Code sees the pings and does not."""
     session.provider.script = in_turn([Pause(silent_s), *FINE])

@@ -156,6 +156,7 @@ def build(folder: Path, name: str, *, umask: int, when: str) -> dict[str, str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes and umask are of other systems")
+@pytest.mark.nightly
 def test_wheel_and_source_are_built_alike_anywhere_and_at_any_time(tmp_path: Path) -> None:
     first = build(tmp_path, "here", umask=0o022, when="1000000000")
     second = build(tmp_path, "somewhere else", umask=0o077, when="1500000000")

@@ -17,6 +17,7 @@ import pytest
 from neuroflow_proxy.demo.provider import DEMO_KEY
 from neuroflow_proxy.errors import Kind, UpstreamError
 from neuroflow_proxy.provider import client as provider_client
+from neuroflow_proxy.provider import models_list
 from neuroflow_proxy.provider.client import Endpoint, UpstreamAnswer, UpstreamClient
 from neuroflow_proxy.provider.models_list import fetch_model_ids
 from neuroflow_proxy.server import asking
@@ -232,7 +233,7 @@ def test_an_error_that_never_ends_is_told_without_its_end(tmp_path: Path, monkey
 
 
 def test_a_list_of_models_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider_client, "LIST_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(models_list, "TIMEOUT_S", 0.3)
 
     async def run(answer: Answer) -> UpstreamError:
         async with listening(Hostile(answer)) as port, UpstreamClient() as client:

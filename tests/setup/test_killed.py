@@ -90,7 +90,7 @@ def told(user: User, *arguments: str) -> dict[str, Any]:
 AT_EVERY_CHANGE = pytest.param(1, marks=pytest.mark.nightly, id="at every change")  # each costs some seconds
 
 
-@pytest.mark.parametrize("stride", [pytest.param(13, id="at some changes"), AT_EVERY_CHANGE])
+@pytest.mark.parametrize("stride", [pytest.param(23, id="at some changes"), AT_EVERY_CHANGE])
 def test_a_set_up_that_is_killed(stride: int, tmp_path: Path) -> None:
     for user in in_every_state(tmp_path, stride, (), *SETUP):
         status = told(user, "status")
@@ -101,7 +101,7 @@ def test_a_set_up_that_is_killed(stride: int, tmp_path: Path) -> None:
         assert written["env"]["EDITOR"] == "vi"
 
 
-@pytest.mark.parametrize("stride", [pytest.param(8, id="at some changes"), AT_EVERY_CHANGE])
+@pytest.mark.parametrize("stride", [pytest.param(13, id="at some changes"), AT_EVERY_CHANGE])
 def test_an_undo_that_is_killed(stride: int, tmp_path: Path) -> None:
     for user in in_every_state(tmp_path, stride, SETUP, "undo"):
         assert processes_of(user) == []

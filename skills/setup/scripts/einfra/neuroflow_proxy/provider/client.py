@@ -31,7 +31,6 @@ from .network import (
 from .transport import DirectTransport
 
 CONNECT_TIMEOUT_S = 10.0
-LIST_TIMEOUT_S = 10.0
 MAX_ERROR_BODY_BYTES = 256 * 1024
 ERROR_BODY_TIMEOUT_S = 10.0
 DRAIN_S = 1.0
@@ -158,7 +157,7 @@ class UpstreamClient:
             raise to_error(error) from error
 
     async def get_json(
-        self, endpoint: Endpoint, path: str, *, limit_s: float = LIST_TIMEOUT_S, limit_bytes: int = MAX_LIST_BYTES
+        self, endpoint: Endpoint, path: str, *, limit_s: float, limit_bytes: int = MAX_LIST_BYTES
     ) -> tuple[int, Mapping[str, str], bytes, Any]:
         """GET a JSON document below the base URL: status, headers, body, and the value (None if it is not JSON)."""
         content = bytearray()

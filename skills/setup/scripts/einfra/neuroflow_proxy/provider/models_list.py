@@ -8,6 +8,7 @@ from ..settings import LEAST_WINDOW, MOST_WINDOW
 from .client import Endpoint, UpstreamClient
 from .faults import classify
 
+TIMEOUT_S = 10.0
 _NO_SUCH_ROUTE = (404, 405, 501)
 
 # OpenAI's form has no word for it. vLLM and SGLang; OpenRouter, Moonshot, Together; Groq; Mistral.
@@ -24,7 +25,7 @@ async def fetch_models(client: UpstreamClient, endpoint: Endpoint, *, provider: 
 
     Raises `UpstreamError`, of the kind `NOT_FOUND` where there is no such list.
     """
-    status, headers, body, value = await client.get_json(endpoint, "/models")
+    status, headers, body, value = await client.get_json(endpoint, "/models", limit_s=TIMEOUT_S)
     if status in _NO_SUCH_ROUTE:
         raise UpstreamError(
             f"{endpoint.base_url} has no list of models (HTTP {status}).",

@@ -69,15 +69,12 @@ def _ask(base_url: str, path: str) -> Any:
 
 
 async def _answer(service_url: str, path: str) -> Any:
-    import asyncio
-
     from ..provider.client import Endpoint, UpstreamClient
 
     async with UpstreamClient() as client:
         try:
-            async with asyncio.timeout(LIMIT_S):
-                _, _, _, answer = await client.get_json(Endpoint(service_url, ""), path)
-        except (TimeoutError, ProxyError):
+            _, _, _, answer = await client.get_json(Endpoint(service_url, ""), path, limit_s=LIMIT_S)
+        except ProxyError:
             return None
     return answer
 
