@@ -203,6 +203,14 @@ def test_a_name_that_comes_with_every_chunk_is_one_name() -> None:
     assert said.calls == [("Tool", '{"n":1}')]
 
 
+@pytest.mark.parametrize("early", [['{"n":1}'], ['{"n"', ":1}"], ['{"n"']])
+def test_a_name_that_comes_after_the_arguments_began_is_the_calls_name(early: list[str]) -> None:
+    late = '{"n":1}'.removeprefix("".join(early))
+    chunks = [chunk(call(0, "a", None, piece)) for piece in early]
+    said = say(*chunks, chunk(call(0, "a", "tool", late)), STOP)
+    assert said.calls == [("Tool", '{"n":1}')]
+
+
 @pytest.mark.parametrize(
     ("pieces", "name"),
     [

@@ -202,6 +202,11 @@ def test_what_the_provider_refused_is_not_sent_again() -> None:
     ("change", "message"),
     [
         ({"model": None}, "model: Input should be a string, not null"),
+        ({"stream": "yes"}, "stream: Input should be a boolean, not a string"),
+        (
+            {"tool_choice": {"type": "auto", "disable_parallel_tool_use": 1}},
+            "tool_choice.disable_parallel_tool_use: Input should be a boolean, not an integer",
+        ),
         ({"messages": None}, "messages: Input should be an array, not null"),
         ({"messages": []}, "messages: at least one message is required"),
         ({"messages": ["hi"]}, "messages.0: Input should be an object, not a string"),

@@ -6,6 +6,7 @@ import secrets
 import time
 
 from ..settings import Settings
+from ..translate.fields import a_flag
 from ..translate.message import MessageFold
 from ..translate.request_kind import search_query
 from ..translate.search_answer import Searched, search_events
@@ -36,7 +37,7 @@ class SearchOnly:
         self._settings = settings
         self._query = search_query(body) or ""
         self._tool = read_search_tool(body)
-        self._is_streamed = body.get("stream") is True
+        self._is_streamed = a_flag(body, "stream", "")
         self._model = str(body.get("model", ""))
 
     async def answer(self, receive: Receive, send: Send) -> None:

@@ -94,6 +94,14 @@ def a_string(container: dict[str, Any], key: str, path: Path) -> str:
     raise complaint(_at(path, key), "a string", value) if key in container else missing(_at(path, key))
 
 
+def a_flag(container: dict[str, Any], key: str, path: Path) -> bool:
+    """The boolean `container[key]`; False where it is absent or null."""
+    value = container.get(key)
+    if value is None or isinstance(value, bool):
+        return value or False
+    raise complaint(_at(path, key), "a boolean", value)
+
+
 def optional_string(container: dict[str, Any], key: str, path: Path) -> str | None:
     """The string `container[key]`, or None where it is absent or null."""
     return None if container.get(key) is None else a_string(container, key, path)

@@ -232,7 +232,7 @@ class ChunkReader:
         if error:
             out.append(Failure(error))
         elif isinstance(reason, str) and reason:
-            if reason in _FAILED:
+            if reason.lower() in _FAILED:
                 out.append(Failure({"type": "api_error", "message": f"the provider broke off: finish_reason {reason}"}))
             else:
                 out.append(Finish(reason, _stop_sequence(choice)))

@@ -13,7 +13,7 @@ from ..errors import RequestError
 from ..models.learned import ENFORCED_SCHEMA, FORCED_FUNCTION, NOTHING_LEARNED, REASONING_BACK, Learned
 from ..models.profiles import Profile, Replay
 from .documents import PdfReader, no_pdf_reader
-from .fields import a_string, an_object, encodable, encodable_dumps, note
+from .fields import a_flag, a_string, an_object, encodable, encodable_dumps, note
 from .history import History
 from .messages import Manner
 from .policy import directive_for, words_for_refused
@@ -21,7 +21,7 @@ from .request_kind import RequestKind, request_kind
 from .sampling import least_output, max_tokens_for, response_format_fields, sampling_fields, stop_fields
 from .system import system_texts
 from .texts import joined
-from .thinking import plan_thinking
+from .thinking import ThinkingPlan, plan_thinking
 from .tokens import size_of
 from .tools import SearchTool, read_tools, tool_choice_fields
 
@@ -105,43 +105,23 @@ def to_chat_request(
     body = an_object(body, "body")
     client_model = encodable(a_string(body, "model", ""))
     _refuse_thread(body)
-    ignored: dict[str, int] = {}
-    if not _KNOWN_FIELDS.issuperset(body):
-        note(ignored, [key[:60] for key in body.keys() - _KNOWN_FIELDS])
     kind = request_kind(body) if kind is None else kind
     tools = read_tools(body, plain=learned.simple_schemas)
     choice = tool_choice_fields(body, tools)
+    varying = choice | response_format_fields(body)
     forced = choice.get("tool_choice") not in (None, "none")
     thinking = plan_thinking(body, profile=profile, kind=kind, tool_is_forced=forced)
-    manner = Manner(
-        profile=profile,
-        replay=_replay(profile, learned),
-        reasoning_required=learned.reasoning_required
-        or (profile.reasoning_required and thinking.is_on_in_conversation),
-        sees_images=profile.sees_images is not False and not learned.no_images,
-        read_pdf=read_pdf,
-        search_name=tools.search.name if tools.search else None,
-    )
+    manner = _manner(profile, learned, thinking, tools.search, read_pdf)
     conversation, size_before, counted = (History() if history is None else history).read(body, manner)
-    for name, count in (*tools.ignored.items(), *conversation.ignored.items()):
-        ignored[name] = ignored.get(name, 0) + count
-    # Servers look for stop sequences in the reasoning as well, and would end the answer before it has begun.
     allowed = profile.params - learned.dropped_params if learned.dropped_params else profile.params
-    provider_stops = "stop" in allowed and not thinking.is_on
-    stops, enforced = stop_fields(body, provider_stops=provider_stops)
-    varying = choice | response_format_fields(body)
+    # Servers look for stop sequences in the reasoning as well, and would end the answer before it has begun.
+    stops, enforced = stop_fields(body, provider_stops="stop" in allowed and not thinking.is_on)
     system = [*system_texts(body.get("system")), *conversation.leading_system]
     if directive:
         system += directive_for(kind, profile, tools)
     system += words_for_refused(varying, learned)
-
-    made: dict[str, Any] = {"model": model}
-    if tools.functions:
-        made["tools"] = tools.functions
     first = [{"role": "system", "content": joined(system)}] if system else []
-    made["messages"] = [*first, *conversation.messages]
-    for fields in (_degraded(varying, learned), thinking.fields, stops, sampling_fields(body, profile)):
-        made.update(fields)
+
     size = size_of([*first, *conversation.messages[counted:]])
     if tools.functions:
         size = size.plus(tools.size)
@@ -152,8 +132,14 @@ def to_chat_request(
     limit = max_tokens_for(
         body, input_tokens=input_tokens, least=least, profile=profile, learned=learned, thinking=thinking
     )
+
+    made: dict[str, Any] = {"model": model}
+    if tools.functions:
+        made["tools"] = tools.functions
+    made["messages"] = [*first, *conversation.messages]
+    for fields in (_degraded(varying, learned), thinking.fields, stops, sampling_fields(body, profile)):
+        made.update(fields)
     if limit is not None:
-        least = min(least, limit)
         made["max_completion_tokens" if "max_completion_tokens" in profile.params else "max_tokens"] = limit
     made["stream"] = True
     made["stream_options"] = {"include_usage": True}
@@ -165,17 +151,43 @@ def to_chat_request(
         model=model,
         kind=kind,
         input_tokens=input_tokens,
-        least_output=least,
+        least_output=least if limit is None else min(least, limit),
         tools=tools.schemas,
         tool_names=tools.names,
         search=tools.search,
         known_ids=frozenset([call.client_id for call in conversation.calls]),
         stop_sequences=enforced,
-        stream=body.get("stream") is True,
+        stream=a_flag(body, "stream", ""),
         form=varying["response_format"]["json_schema"]["schema"] if "response_format" in varying else None,
         thinks=thinking.is_on,
-        ignored=ignored,
+        ignored=_ignored(body, tools.ignored, conversation.ignored),
     )
+
+
+def _manner(
+    profile: Profile, learned: Learned, thinking: ThinkingPlan, search: SearchTool | None, read_pdf: PdfReader
+) -> Manner:
+    """How the conversation's past is told to this model."""
+    return Manner(
+        profile=profile,
+        replay=_replay(profile, learned),
+        reasoning_required=learned.reasoning_required
+        or (profile.reasoning_required and thinking.is_on_in_conversation),
+        sees_images=profile.sees_images is not False and not learned.no_images,
+        read_pdf=read_pdf,
+        search_name=search.name if search else None,
+    )
+
+
+def _ignored(body: dict[str, Any], *others: Mapping[str, int]) -> dict[str, int]:
+    """The body's own fields that nobody knows, and what was met of such in its parts."""
+    ignored: dict[str, int] = {}
+    if not _KNOWN_FIELDS.issuperset(body):
+        note(ignored, [key[:60] for key in body.keys() - _KNOWN_FIELDS])
+    for other in others:
+        for name, count in other.items():
+            ignored[name] = ignored.get(name, 0) + count
+    return ignored
 
 
 def _refuse_thread(body: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ class ServerCall:
 
 
 class _Call:
-    """One tool call: its name is complete when its arguments begin."""
+    """One tool call. Its name is complete when its arguments begin; where they come first, it comes in one piece."""
 
     is_text = False
 
@@ -72,6 +72,7 @@ class _Call:
         self._name = ""
         self.is_shown = False
         self._pieces: list[str] = []
+        self._unread: list[str] = []  # arguments that came before the name, by which they are to be read
         self._arguments: ArgumentsStream | None = None
         self._server_call: ServerCall | None = None
 
@@ -81,12 +82,20 @@ class _Call:
 
     def add(self, piece: ToolCall) -> None:
         self._id = self._id or piece.id
-        if self._arguments is None:
-            self._add_name(piece.name)
-            if piece.arguments:
-                self._arguments = ArgumentsStream(self._owner.schema_of(self._name))
         if self._arguments is not None:
             self._pieces.append(self._arguments.feed(piece.arguments))
+            return
+        self._add_name(piece.name)
+        if piece.arguments:
+            self._unread.append(piece.arguments)
+        if self._unread and self._name:
+            self._read()
+
+    def _read(self) -> ArgumentsStream:
+        """The name is complete: begin to read the arguments."""
+        self._arguments = ArgumentsStream(self._owner.schema_of(self._name))
+        self._pieces.append(self._arguments.feed(_taken(self._unread)))
+        return self._arguments
 
     def _add_name(self, piece: str) -> None:
         """Names come late, split, or again in every chunk; pieces are joined only if that makes a declared name."""
@@ -104,11 +113,9 @@ class _Call:
 
     def close(self, *, cut_off: bool) -> None:
         """End the call. Cut off before its arguments began, it is no call: it would run with none."""
-        arguments = self._arguments
-        if arguments is None:
-            if cut_off or not self._name:
-                return
-            arguments = ArgumentsStream(self._owner.schema_of(self._name))
+        if self._arguments is None and (cut_off or not (self._name or self._unread)):
+            return
+        arguments = self._arguments or self._read()
         self._pieces.append(arguments.finish(cut_off=cut_off))
         if arguments.repaired:
             self._owner.counts["repaired_arguments"] += 1

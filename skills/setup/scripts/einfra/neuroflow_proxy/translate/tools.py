@@ -10,6 +10,7 @@ from ..wire.codec import dumps, loads
 from ..wire.web_search import is_search_tool
 from .fields import (
     Path,
+    a_flag,
     a_string,
     an_array,
     an_object,
@@ -210,6 +211,6 @@ def tool_choice_fields(body: dict[str, Any], tools: Tools) -> dict[str, Any]:
                 fields["tool_choice"] = {"type": "function", "function": {"name": name}}
         case _:
             raise refusal("tool_choice.type", "Input should be 'auto', 'any', 'tool' or 'none'")
-    if choice.get("disable_parallel_tool_use") is True:
+    if a_flag(choice, "disable_parallel_tool_use", "tool_choice"):
         fields["parallel_tool_calls"] = False
     return fields
