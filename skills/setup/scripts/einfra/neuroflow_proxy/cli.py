@@ -7,7 +7,8 @@ asked unless stdin and stdout are a terminal and `--json` and `--yes` are absent
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -18,6 +19,7 @@ from .flags import UsageError, own, parse
 
 if TYPE_CHECKING:
     from .setup.asker import Asker, Wishes
+    from .setup.claude_code import Connection
     from .setup.command import Command
     from .setup.instance import Instances
     from .setup.place import Place
@@ -204,8 +206,30 @@ def _env(flags: argparse.Namespace) -> "Report":
 
 
 def _demo(flags: argparse.Namespace) -> "Report":
-    """The built-in provider and a proxy in front of it, both in this process: with it, all of it is gone."""
     from tempfile import TemporaryDirectory
+
+    from .setup import demonstration
+    from .setup.report import Report
+
+    if flags.prompt and not flags.claude:
+        raise UsageError("--prompt is for Claude Code.", hint="Add --claude.")
+    with TemporaryDirectory(prefix="neuroflow-demo-") as name, _demo_connection(Path(name)) as connection:
+        if flags.claude:
+            prompt = flags.prompt or (None if _has_terminal(flags) else demonstration.CLAUDE_PROMPT)
+            if not prompt:
+                _say(demonstration.CLAUDE_HINT)
+            answer = demonstration.run_claude_code(connection, Path(name), _place(), prompt=prompt)
+            return Report({"prompt": prompt, "answer": answer}, [answer] if answer else [])
+        told = demonstration.converse(connection, Path(name), _show_on_stderr if flags.json else _show)
+    return Report(
+        {"tool_calls": told.tool_calls, "first_event_ms": told.first_event_ms, "answer": told.answer},
+        ["", "All of that went through the proxy. With a key of yours: `configure.py setup`."],
+    )
+
+
+@contextmanager
+def _demo_connection(folder: Path) -> "Iterator[Connection]":
+    """The built-in provider and a proxy in front of it, both in this process: with it, both are gone."""
     from urllib.parse import urlsplit
 
     from .demo.provider import DEMO_KEY, DemoProvider
@@ -213,17 +237,13 @@ def _demo(flags: argparse.Namespace) -> "Report":
     from .models.profiles import profile_for
     from .server.app import create_app
     from .settings import load_settings
-    from .setup import demonstration
     from .setup.claude_code import Connection
-    from .setup.report import Report
     from .setup.starting import new_token
 
-    if flags.prompt and not flags.claude:
-        raise UsageError("--prompt is for Claude Code.", hint="Add --claude.")
-    place, token = _place(), new_token()
-    with TemporaryDirectory(prefix="neuroflow-demo-") as name, running(DemoProvider()) as base_url:
+    token = new_token()
+    with running(DemoProvider()) as base_url:
         # Nothing of the user's own settings is looked at, neither the environment nor any file.
-        nothing = Path(name) / "integrations.json"
+        nothing = folder / "integrations.json"
         nothing.write_text("{}")
         settings = load_settings(
             {
@@ -234,7 +254,7 @@ def _demo(flags: argparse.Namespace) -> "Report":
             }
         )
         with running(create_app(settings, load=lambda: settings)) as proxy_url:
-            connection = Connection(
+            yield Connection(
                 port=urlsplit(proxy_url).port or 0,
                 token=token,
                 provider="the built-in provider",
@@ -243,17 +263,6 @@ def _demo(flags: argparse.Namespace) -> "Report":
                 context_window=profile_for(settings.model).context_window,
                 max_output_tokens=None,
             )
-            if flags.claude:
-                prompt = flags.prompt or (None if _has_terminal(flags) else demonstration.CLAUDE_PROMPT)
-                if not prompt:
-                    _say(demonstration.CLAUDE_HINT)
-                answer = demonstration.run_claude_code(connection, Path(name), place, prompt=prompt)
-                return Report({"prompt": prompt, "answer": answer}, [answer] if answer else [])
-            told = demonstration.converse(connection, Path(name), _show_on_stderr if flags.json else _show)
-    return Report(
-        {"tool_calls": told.tool_calls, "first_event_ms": told.first_event_ms, "answer": told.answer},
-        ["", "All of that went through the proxy. With a key of yours: `configure.py setup`."],
-    )
 
 
 def _serve(flags: argparse.Namespace) -> int:

@@ -68,43 +68,23 @@ class Outcome:
 def answered(wishes: Wishes, place: Place, asker: Asker, voice: Voice) -> Plan:
     """Get all answers, and the provider's word that the key is good."""
     in_use = place.in_use()
-    base_url = to_base_url(wishes.base_url) if wishes.base_url else asker.base_url(usual_base_url(place))
-    if wishes.mode == "direct" and not messages_url(base_url):
-        raise SettingsError(
-            f"{base_url} has no Messages API of its own, so Claude Code cannot ask it directly.",
-            hint="Leave --proxy-mode out: the proxy translates.",
-        )
+    base_url = _base_url(wishes, place, asker)
     # What was chosen for one service says nothing about another.
     before = in_use[1] if in_use and in_use[1].base_url.rstrip("/") == base_url else None
-    is_clear = sends_keys_in_the_clear(base_url)
-    if is_clear:
-        if not (before or wishes.allows_http or asker.allows_http(base_url)):
-            refuse_clear_text(base_url)
-        voice.say(f"Mind: {base_url} is not encrypted. Everybody on the way can read the key and the conversation.")
+    is_clear = _is_clear(base_url, allowed=before is not None or wishes.allows_http, asker=asker, voice=voice)
     provider = before.provider if before else provider_name(base_url)
     key, listing = working_key(wishes.key, base_url, place, provider=provider, asker=asker, voice=voice)
     choices = choices_of(listing, base_url)
     model, side = _models(wishes, before, listing, choices, base_url, asker=asker, voice=voice)
     path = _path(wishes, place, asker)
-    former_mode = before.proxy_mode if before else "custom"
-    connect, mode = _way(wishes, former_mode, settings_file(path, place), base_url, asker)
-    skips_login = wishes.skips_login or False
+    settings = settings_file(path, place)
+    connect, mode = _way(wishes, before.proxy_mode if before else "custom", settings, base_url, asker)
     if connect is Connect.SETTINGS:
-        settings = settings_file(path, place)
         refuse_settings(settings, place, with_key=mode == "direct")
-        # Seen with 2.1.330: settings of a project count only once the folder is trusted, and a Claude Code that was
-        # never started comes not that far without reaching Anthropic. The user's own settings and the shell count.
-        if wishes.skips_login is None and settings != user_settings(place) and is_newcomer(place):
-            skips_login = asker.skips_login()
-    folder = flowie_folder(place)
-    if wishes.shares and folder is None:
-        raise SettingsError(
-            "There is no flowie folder in this home.",
-            hint="It is ~/.neuroflow/flowie, with sync.json in it. Leave --flowie out.",
-        )
-    is_shared = folder is not None and (asker.shares(folder) if wishes.shares is None else wishes.shares)
-    if folder and is_shared:
-        refuse_secrets(folder, key.value)
+    skips_login = _skips_login(wishes, place, asker, settings if connect is Connect.SETTINGS else None)
+    flowie = _flowie(wishes, place, asker)
+    if flowie:
+        refuse_secrets(flowie, key.value)
     answers: dict[str, object] = {
         "provider": provider,
         "base_url": base_url,
@@ -118,9 +98,7 @@ def answered(wishes: Wishes, place: Place, asker: Asker, voice: Voice) -> Plan:
         "web_search": _chosen(wishes.web_search, in_use[1].web_search if in_use else None),
         "auto_mode": _chosen(wishes.auto_mode, in_use[1].auto_mode if in_use else None),
     }
-    return Plan(
-        path, answers, wishes.port, connect, skips_login, folder if is_shared else None, choices, listing.windows
-    )
+    return Plan(path, answers, wishes.port, connect, skips_login, flowie, choices, listing.windows)
 
 
 def _chosen(wish: str | None, former: str | None) -> str | None:
@@ -179,6 +157,27 @@ def with_windows(before: CustomLlm | None, told: Mapping[str, int], models: Iter
     return {**known, **{model: told[model] for model in models if model and model in told}}
 
 
+def _base_url(wishes: Wishes, place: Place, asker: Asker) -> str:
+    """Where the provider is. Raises `SettingsError` if it cannot be asked in the way that is wished for."""
+    base_url = to_base_url(wishes.base_url) if wishes.base_url else asker.base_url(usual_base_url(place))
+    if wishes.mode == "direct" and not messages_url(base_url):
+        raise SettingsError(
+            f"{base_url} has no Messages API of its own, so Claude Code cannot ask it directly.",
+            hint="Leave --proxy-mode out: the proxy translates.",
+        )
+    return base_url
+
+
+def _is_clear(base_url: str, *, allowed: bool, asker: Asker, voice: Voice) -> bool:
+    """True if nothing encrypts what is sent there. Raises `SettingsError` if nobody has allowed that."""
+    if not sends_keys_in_the_clear(base_url):
+        return False
+    if not (allowed or asker.allows_http(base_url)):
+        refuse_clear_text(base_url)
+    voice.say(f"Mind: {base_url} is not encrypted. Everybody on the way can read the key and the conversation.")
+    return True
+
+
 def _models(
     wishes: Wishes,
     before: CustomLlm | None,
@@ -230,3 +229,29 @@ def _way(wishes: Wishes, former: Mode, settings: Path, base_url: str, asker: Ask
     url = messages_url(base_url)
     mode = wishes.mode or former
     return Way(wishes.connect, mode) if wishes.connect else asker.way(settings, "" if wishes.mode else url, mode)
+
+
+def _skips_login(wishes: Wishes, place: Place, asker: Asker, settings: Path | None) -> bool:
+    """Whether Claude Code is to be told that its first start is behind it; `settings` is the file that connects it.
+
+    Seen with 2.1.330: settings of a project count only once the folder is trusted, and a Claude Code that was never
+    started comes not that far without reaching Anthropic. The user's own settings and the shell count.
+    """
+    if wishes.skips_login is not None:
+        return wishes.skips_login
+    is_needed = settings is not None and settings != user_settings(place) and is_newcomer(place)
+    return is_needed and asker.skips_login()
+
+
+def _flowie(wishes: Wishes, place: Place, asker: Asker) -> Path | None:
+    """The folder in which what is no secret is kept as well; None: nowhere. Raises `SettingsError` if there is none."""
+    folder = flowie_folder(place)
+    if folder is None:
+        if wishes.shares:
+            raise SettingsError(
+                "There is no flowie folder in this home.",
+                hint="It is ~/.neuroflow/flowie, with sync.json in it. Leave --flowie out.",
+            )
+        return None
+    is_shared = asker.shares(folder) if wishes.shares is None else wishes.shares
+    return folder if is_shared else None
