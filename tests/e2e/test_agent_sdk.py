@@ -43,6 +43,7 @@ def python_with_the_sdk() -> Path:
         cannot(f"{PACKAGE} {VERSION} cannot be installed: {error}")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("session_of_two", [CURRENT], indirect=True)
 def test_a_program_on_the_agent_sdk_converses_and_gets_its_form(session_of_two: Session) -> None:
     session = session_of_two

@@ -43,6 +43,7 @@ def touching(verdict: str) -> Script:
     return script
 
 
+@pytest.mark.nightly
 def test_a_call_that_is_not_flagged_runs_without_a_question(session: Session) -> None:
     session.proxy.set({"auto_mode": "model"})
     session.provider.script = touching("{safe}")
@@ -100,6 +101,7 @@ def test_as_set_up_leaves_it_every_action_is_asked_as_before_auto_mode(session: 
     assert (session.project / "made.txt").exists()
 
 
+@pytest.mark.nightly
 def test_who_turns_auto_mode_on_though_nobody_judges_is_told_and_asked(session: Session) -> None:
     session.provider.script = touching("{safe}")
     with at_a_terminal(session, permission_mode="auto") as terminal:

@@ -135,6 +135,7 @@ def test_installed_from_a_marketplace_the_command_sets_up_to_the_end(somebody: S
 
 
 @only_current
+@pytest.mark.nightly
 def test_each_argument_of_the_command_does_what_it_says(somebody: Somebody) -> None:
     told = somebody.told("/neuroflow:setup status", *PLUGIN_DIR)
     assert (told["verb"], told["configured"], told["running"]) == ("status", False, False)
@@ -188,7 +189,7 @@ def test_at_a_terminal_the_person_chooses_the_model_and_sees_what_came_of_it(som
 
 
 @only_current
-@pytest.mark.parametrize("start_proxy", [True, False])
+@pytest.mark.parametrize("start_proxy", [True, pytest.param(False, marks=pytest.mark.nightly)])
 def test_a_session_starts_the_proxy_that_does_not_run_unless_that_is_turned_off(
     start_proxy: bool, somebody: Somebody, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def small_window(body: JSON) -> Answer | None:
     return [Status(400, {"error": {"message": complaints[0]}})] if complaints else None
 
 
+@pytest.mark.nightly
 def test_a_busy_gateway_is_waited_for_without_claude_code_noticing(session: Session) -> None:
     session.provider.script = in_turn(BUSY, FINE)
     finished = session.claude("How are you?", faults=[429])
@@ -119,6 +120,7 @@ def test_a_summary_that_breaks_off_is_written_anew_and_the_task_done(session: Se
     assert (session.project / "done.txt").read_text() == "done\n"
 
 
+@pytest.mark.nightly
 def test_a_conversation_that_outgrows_a_web_server_is_compacted_and_its_task_done(session: Session) -> None:
     """In front of the provider, one that takes only so many bytes; the wish for a summary has too many as well."""
     page = "<html><head><title>413 Request Entity Too Large</title></head></html>"
@@ -131,7 +133,8 @@ def test_a_conversation_that_outgrows_a_web_server_is_compacted_and_its_task_don
     assert (session.project / "done.txt").read_text() == "done\n"
 
 
-@pytest.mark.parametrize("silent_s", [15, pytest.param(30, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("silent_s", [15, 30])
 def test_a_silent_provider_is_waited_for(session: Session, silent_s: float) -> None:
     """Told to give up on a stream after 12 s without a byte, Claude Code sees the pings and does not."""
     session.provider.script = in_turn([Pause(silent_s), *FINE])
@@ -190,6 +193,7 @@ def test_a_proxy_that_was_killed_within_a_turn_is_asked_again(session: Session) 
 
 
 @only_current
+@pytest.mark.nightly
 def test_a_model_chosen_in_the_file_answers_the_next_turn(session: Session) -> None:
     names = ("ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN")
     with at_a_terminal(session, env={name: session.connection[name] for name in names}) as terminal:

@@ -1,6 +1,6 @@
 """One answer, from the provider's bytes to the client's events: the stages, joined.
 
-    bytes ─▶ wire/sse ─▶ reader ─▶ rescue ─▶ sequencer ─▶ emitter ─▶ events
+    bytes ─▶ intake ─▶ rescue ─▶ stop sequences or form ─▶ sequencer ─▶ emitter ─▶ events
 
 Sans-io. `feed` takes bytes as they came from the network, `finish` says that they ended; `fail` breaks the answer off.
 A failure that the provider reports inside the stream stands in `failure`, unclassified: whoever drives this decides
@@ -14,21 +14,14 @@ from typing import Any, NamedTuple
 
 from ..fragments import WINDOW_FULL, Failure, Finish, Fragment, Reasoning, Text, ToolCall, Usage
 from ..rescue.stage import Rescue
-from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON, StopReason
-from ..wire.sse import Event, SSEDecoder
 from .emitter import MessageEmitter
 from .form import FormText
-from .frame import Frame
-from .reader import ChunkReader
+from .intake import CUT_OFF, Intake
 from .sequencer import BlockSequencer, ServerCall
 from .stop_sequences import StopSequences
 from .tool_calls import ToolNames, ToolUseIds
 
-_CUT_OFF = Failure({"type": "cut_off", "message": "the provider's answer broke off before its end"})
-_BAD_CHUNK = Failure({"type": "bad_chunk", "message": "the provider sent a chunk that is not JSON"})
-# How often, in answers in which it never helps, a frame is looked for.
-_MOST_FRAMES = 16
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -94,19 +87,12 @@ class ResponseStream:
         self._begin()
 
     def _begin(self) -> None:
-        self._decoder = SSEDecoder()
-        self._frame: Frame | None = None
-        self._frames_left = _MOST_FRAMES
-        self._reader = ChunkReader()
+        self._intake = Intake()
         context = self._context
         self._rescue = Rescue(context.schemas, opens_in_thought=context.opens_in_thought, counts=self.counts)
         self._form = None if context.form is None else FormText(context.form)
         self._stops = StopSequences(context.stop_sequences)
         self._text_is_watched = self._form is not None or bool(self._stops)
-        self._body: bytearray | None = None  # the answer so far, where it is no event stream
-        self._sniffed = False
-        self._head = b""
-        self._done = False
         self._finish: Finish | None = None
         self.failure: Failure | None = None
         """The error object that the provider sent in place of the rest, if it did."""
@@ -118,7 +104,11 @@ class ResponseStream:
     @property
     def is_over(self) -> bool:
         """Nothing more is to come that would matter: the rest of the bytes need not be read."""
-        return self._done or self._emitter.has_ended
+        return self._says_nothing_more or self._emitter.has_ended
+
+    @property
+    def _says_nothing_more(self) -> bool:
+        return self._intake.is_over or self._stops.matched is not None
 
     @property
     def has_finish(self) -> bool:
@@ -166,39 +156,22 @@ class ResponseStream:
 
     def feed(self, data: bytes) -> list[JSON]:
         """Bytes of the provider's answer; returns the events that they make."""
-        if self._done or self._emitter.has_ended or self.failure is not None:
+        if self.is_over or self.failure is not None:
             return []
-        if not self._sniffed:
-            data = self._sniff(data)
-        if self._body is not None:
-            self._body += data
-        else:
-            whole = self._decoder.take_whole(data)
-            if whole is None:
-                self._read_events(self._decoder.feed(data))
-            elif not self._is_read_by_frame(whole):
-                self._read_events(self._decoder.events_in(whole))
+        fragments = self._intake.feed(data)
+        if fragments and not self._flows(fragments):
+            self._pass_on(self._rescue.feed(fragments))
         return self._emitter.take()
 
     def settle(self) -> list[JSON]:
         """The provider's answer is over: say what was held back. Without a sign that it was whole, `failure` is set."""
         if self._emitter.has_ended or self.failure is not None:
             return []
-        if not self._sniffed:
-            self._sniffed = True
-            self._body = bytearray(self._head)
-        if self._body is not None:
-            self._read_body(bytes(self._body))
-        elif not self._done:
-            self._read_events(self._decoder.finish())
-        if self.failure is None and self._reader.stray is not None:
-            self.failure = Failure(self._reader.stray)
-        if self.failure is None and not (self._done or self._finish is not None):
-            self.failure = _CUT_OFF
+        self._pass_on(self._rescue.feed(self._intake.finish()))
+        if self.failure is None and not (self._says_nothing_more or self._finish is not None):
+            self.failure = CUT_OFF
         if self.failure is None:
-            late = self._reader.finish()
-            if late:
-                self._pass_on(self._rescue.feed(late))
+            self._pass_on(self._rescue.feed(self._intake.grown_arguments()))
             self._pass_on(self._rescue.finish())
             if self._form is None:
                 self._release_held_text()
@@ -267,84 +240,18 @@ class ResponseStream:
         self._release_held_text()
         self._has_cut_a_call |= self._sequencer.finish(cut_off=self._was_cut)
 
-    def _sniff(self, data: bytes) -> bytes:
-        """Tell an event stream from a JSON body or a page of HTML by its first byte; content types lie."""
-        if not self._head and data.startswith(b"data:"):
-            self._sniffed = True
-            return data
-        self._head += data
-        start = self._head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if not start:
-            return b""
-        self._sniffed = True
-        if start[:1] in (b"{", b"[", b"<"):
-            self._body = bytearray()
-        data, self._head = self._head, b""
-        return data
-
-    def _read_body(self, body: bytes) -> None:
-        try:
-            answer = loads(body)
-        except InvalidJSON:
-            # A page of HTML says what went wrong; half a JSON body is an answer that was cut.
-            is_page = body.lstrip().startswith(b"<")
-            self.failure = Failure(body.decode("utf-8", "replace")) if is_page else _CUT_OFF
-            return
-        self._pass_on(self._rescue.feed(self._reader.feed(answer)))
-        self._done = isinstance(answer, dict)
-
-    def _read_events(self, events: Sequence[Event]) -> None:
-        """Read what arrived together, and pass it on together: what came in one read leaves in one piece."""
-        if not events:
-            return
-        fragments: list[Fragment] = []
-        last: Sequence[Fragment] = ()
-        for name, data in events:
-            if self._done:
-                break
-            last = self._read_event(name, data)
-            fragments += last
-        self._frame = None
-        if self._frames_left and len(last) == 1 and isinstance(last[0], (Text, Reasoning, ToolCall)):
-            self._frames_left -= 1
-            self._frame = Frame.around(events[-1][1], last[0], self._reader.plain_pieces)
-        if fragments:
-            self._pass_on(self._rescue.feed(fragments))
-
-    def _is_read_by_frame(self, whole: bytes) -> bool:
-        """Read chunks that are like the last one but for their text, if these are such and nothing else."""
-        frame = self._frame
-        if frame is None:
+    def _flows(self, fragments: Sequence[Fragment]) -> bool:
+        """Say one piece of text or of reasoning as it is, if all stages would; False, and nothing done, if not."""
+        if self._text_is_watched or len(fragments) != 1:
             return False
-        text = frame.text_in(whole)
-        if text is None:
+        piece = fragments[0]
+        if not isinstance(piece, (Text, Reasoning)):
             return False
-        self._frames_left = _MOST_FRAMES
-        if not text:
-            return True
-        channel = None if self._text_is_watched else self._rescue.flows_into(frame.kind, text)
-        if channel is Text:
-            self._sequencer.text(text)
-        elif channel is Reasoning:
-            self._sequencer.reasoning(text)
-        else:
-            piece = frame.piece_of(text)
-            self._reader.hear(piece)
-            self._pass_on(self._rescue.feed((piece,)))
+        channel = self._rescue.flows_into(type(piece), piece.text)
+        if channel is None:
+            return False
+        (self._sequencer.text if channel is Text else self._sequencer.reasoning)(piece.text)
         return True
-
-    def _read_event(self, name: str, data: bytes) -> Sequence[Fragment]:
-        if data.strip() == b"[DONE]":
-            self._done = True
-            return ()
-        try:
-            return self._reader.read(data) if name != "error" else (Failure(loads(data)),)
-        except InvalidJSON:
-            # An event stream is UTF-8, and what is not is replaced: some servers cut a character between two chunks.
-            as_text = data.decode("utf-8", "replace").encode()
-            if as_text != data:
-                return self._read_event(name, as_text)
-            return (_BAD_CHUNK,) if data.lstrip().startswith(b"{") else ()  # else a keep-alive in words
 
     def _pass_on(self, fragments: Sequence[Fragment]) -> None:
         for fragment in fragments:
@@ -376,8 +283,6 @@ class ResponseStream:
         passed = self._stops.feed(text)
         if passed:
             self._sequencer.text(passed)
-        if self._stops.matched is not None:
-            self._done = True
 
     def _release_held_text(self) -> None:
         if not self._text_is_watched:
