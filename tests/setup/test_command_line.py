@@ -44,6 +44,22 @@ def test_help_shows_three_examples_and_the_exit_codes(
     assert all(f"  {code}  " in told for code in (0, 2, 3, 4, 5, 6, 7, 130))
 
 
+@pytest.mark.parametrize("verb", [[], ["serve"]], ids=["of all", "of a verb"])
+def test_help_is_a_verb_as_well(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*verb, "--help"])
+    shown = capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["help", *verb])
+    assert (ended.value.code, capsys.readouterr().out) == (0, shown)
+
+
+def test_serve_takes_the_configured_port_and_tries_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    assert "(default: the configured one, or 4001)" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_example_for_scripts_is_understood(user: User) -> None:
     ran = user.run("setup", "--key-env", "E_INFRA_API_TOKEN", "--model", "kimi-k2.5", "--json")
     assert ran.json["error"]["message"] == "The variable that --key-env names is not set."

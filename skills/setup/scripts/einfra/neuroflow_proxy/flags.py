@@ -20,26 +20,27 @@ _LOOPBACK = "127.0.0.1"
 _EPILOG = """\
 examples:
   configure.py setup
-      asks for provider, key and model, starts the proxy, says how to connect
+      asks for provider, key and model, starts the proxy, connects Claude Code
   configure.py setup --key-env E_INFRA_API_TOKEN --model kimi-k2.5 --json
-      the same without a question, for scripts
+      the same for scripts: asks nothing, and prints the lines that connect
   eval "$(configure.py env)" && claude
-      Claude Code through the proxy
+      starts Claude Code on the proxy, from this shell only
 
 exit codes:
   0  done
-  2  the command line is no good
-  3  settings are missing or broken
-  4  the key or the model is refused
+  1  an error in this program
+  2  the command line is not valid
+  3  settings are missing or not valid
+  4  the provider refuses the key or the model
   5  the provider cannot be reached, or is busy
   6  the proxy cannot be started or stopped
-  7  a question would have to be asked, and nobody is there
+  7  an answer is needed, and there is no terminal to ask on
   130  interrupted
 """
 
 
 class UsageError(ProxyError):
-    """The command line is no good."""
+    """The command line is not valid."""
 
     kind = Kind.INVALID_REQUEST
 
@@ -51,7 +52,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(**arguments, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"`{self.prog} --help` shows what can be said.")
+        raise UsageError(message, hint=f"`{self.prog} --help` lists what is possible.")
 
 
 def own(arguments: list[str]) -> list[str]:
@@ -62,7 +63,8 @@ def own(arguments: list[str]) -> list[str]:
 def parse(arguments: list[str], command: "Command") -> argparse.Namespace:
     """Read the command line of a program that is called `command`. Raises `UsageError`."""
     ours = own(arguments)
-    arguments, handed_on = ours, arguments[len(ours) + 1 :]
+    handed_on = arguments[len(ours) + 1 :]
+    arguments = [*ours[1:], "--help"] if ours[:1] == ["help"] else ours
     for argument in arguments:
         if argument.split("=")[0] in ("--key", "--api-key", "--token", "--password"):
             raise UsageError(
@@ -82,7 +84,7 @@ def parse(arguments: list[str], command: "Command") -> argparse.Namespace:
         named = [argument.split("=")[0] for argument in unknown if argument.startswith("-")]
         raise UsageError(
             f"Not understood: {', '.join(named) or 'a word that is no flag'}.",
-            hint=f"`configure.py {flags.verb or ''} --help` shows what can be said.".replace("  ", " "),
+            hint=f"`configure.py {flags.verb or ''} --help` lists what is possible.".replace("  ", " "),
         )
     if handed_on and flags.verb != "claude":
         raise UsageError("Only `claude` hands on what follows --.", hint="`configure.py claude -- -p 'Hello'`.")
@@ -94,22 +96,11 @@ def _parser(command: "Command") -> _Parser:
     epilog = command.spell(_EPILOG)
     common = _Parser(add_help=False)
     common.add_argument(
-        "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object on stdout, talk on stderr"
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="print one JSON object on stdout, messages on stderr, and ask nothing",
     )
-    key = _Parser(add_help=False)
-    service = key.add_mutually_exclusive_group()
-    service.add_argument("--provider", choices=PROVIDERS, help="the provider (default: einfra)")
-    service.add_argument("--base-url", metavar="URL", help="another one: its host, base URL or endpoint")
-    key.add_argument("--allow-http", action="store_true", help="use it without encryption, though on another machine")
-    sources = key.add_mutually_exclusive_group()
-    sources.add_argument("--key-stdin", action="store_true", help="read the API key from standard input")
-    sources.add_argument("--key-env", metavar="NAME", help="take the API key from this environment variable")
-    sources.add_argument("--key-file", metavar="PATH", type=Path, help="read the API key from this file")
-    port = _Parser(add_help=False)
-    port.add_argument("--port", type=_port, help="port on 127.0.0.1 (default: the first free one from 4001 up)")
-    shell = _Parser(add_help=False)
-    shell.add_argument("--shell", choices=_SHELLS, help="the shell to print lines for (default: yours)")
-
     parser = _Parser(
         prog=command.name,
         description="Connect Claude Code to e-INFRA CZ or another OpenAI-compatible service, through a local proxy.",
@@ -123,83 +114,125 @@ def _parser(command: "Command") -> _Parser:
     def verb(name: str, help: str, *parents: _Parser) -> _Parser:
         return verbs.add_parser(name, help=help, description=help, epilog=epilog, parents=[common, *parents])
 
-    beside = _side_models()
+    key, side_models, shell = _service_and_key(), _side_models(), _shell()
+    port = _port_flag("the configured one, at first 4001; if it is taken, the next free one")
     setup = verb(
-        "setup", "choose provider, key and model, start the proxy, say how to connect", key, beside, port, shell
+        "setup",
+        "choose provider, key and model, start the proxy, and connect Claude Code",
+        *(key, side_models, port, shell),
     )
     _add_answers(setup)
-    verb("status", "what is set up, and whether it runs")
+    verb("status", "show what is configured, and whether the proxy runs")
     verb("start", "start the proxy in the background", port)
-    verb("restart", "end the proxy and start it again", port)
-    verb("stop", "end the proxy")
-    models = verb("models", "the provider's live models, best first", key)
-    models.add_argument("--limit", type=_count, metavar="N", help="only the first N")
-    use = verb("use", "another model, from the next request on", beside)
+    verb("restart", "stop the proxy and start it again", port)
+    verb("stop", "stop the proxy")
+    models = verb("models", "list the provider's models, best first", key)
+    models.add_argument("--limit", type=_count, metavar="N", help="list only the first N")
+    use = verb("use", "switch to another model, from the next request on", side_models)
     use.add_argument("model", metavar="MODEL", nargs="?", help="the model for the conversation")
-    logs = verb("logs", "the end of the proxy's log")
-    logs.add_argument("--lines", type=_count, default=50, metavar="N", help="how much of it (default: 50 lines)")
-    logs.add_argument("--follow", action="store_true", help="show what is added to it, too, until Ctrl-C")
-    record = verb("record", "record what the provider answers, to attach it to a report; keys are taken out")
-    record.add_argument("--end", action="store_true", help="stop, and pack what was recorded into one file")
-    verb("statusline", "a status line for Claude Code: real model, provider, queue, window, tokens")
-    doctor = verb("doctor", "what is well, what is not, and what mends it")
-    doctor.add_argument("--no-proof", action="store_true", help="do not ask the model to use a tool")
-    verb("undo", "end the proxy and put every file back as it was before set-up")
-    verb("claude", "Claude Code on the proxy, in this terminal; what follows -- is handed on to it")
-    env = verb("env", "the lines that connect Claude Code", shell)
-    env.add_argument("--explain", action="store_true", help="say of each line what it is for")
-    serve = verb("serve", "run the proxy in the foreground", port)
+    logs = verb("logs", "show the end of the proxy's log")
+    logs.add_argument("--lines", type=_count, default=50, metavar="N", help="how many lines (default: 50)")
+    logs.add_argument("--follow", action="store_true", help="keep showing new lines, until Ctrl-C")
+    record = verb("record", "record what the provider answers, for a bug report; keys are removed")
+    record.add_argument("--end", action="store_true", help="stop recording, and pack the recordings into one file")
+    verb("statusline", "install a status line for Claude Code, and print how to turn it on")
+    doctor = verb("doctor", "check everything, and say how to fix what is wrong")
+    doctor.add_argument("--no-proof", action="store_true", help="do not test whether the model can use a tool")
+    verb("undo", "stop the proxy and put every file back as it was before set-up")
+    verb("claude", "start Claude Code on the proxy in this terminal; what follows -- is passed on to it")
+    env = verb("env", "print the lines that connect Claude Code from a shell", shell)
+    env.add_argument("--explain", action="store_true", help="say what each line is for")
+    serve = verb("serve", "run the proxy in the foreground", _port_flag("the configured one, or 4001"))
     serve.add_argument(
-        "--host", default=_LOOPBACK, metavar="ADDRESS", help="the address to listen on (default: this machine alone)"
+        "--host", default=_LOOPBACK, metavar="ADDRESS", help="address to listen on (default: this machine only)"
     )
-    serve.add_argument("--instance-id", metavar="ID", help="the name by which a detached proxy is known again")
-    demo = verb("demo", "the proxy at work on the built-in provider: no key, no network")
+    serve.add_argument("--instance-id", metavar="ID", help="the name by which a background proxy is recognized")
+    demo = verb("demo", "show the proxy at work with the built-in provider: no key, no network")
     demo.add_argument("--claude", action="store_true", help="run the installed Claude Code on it")
-    demo.add_argument("-p", "--prompt", metavar="TEXT", help="with --claude: answer this and end")
+    demo.add_argument("-p", "--prompt", metavar="TEXT", help="with --claude: answer this prompt and exit")
     return parser
+
+
+def _service_and_key() -> _Parser:
+    """The flags that name the provider and say where its key is."""
+    flags = _Parser(add_help=False)
+    service = flags.add_mutually_exclusive_group()
+    service.add_argument(
+        "--provider", choices=PROVIDERS, help="the provider (default: the one in use, at first einfra)"
+    )
+    service.add_argument(
+        "--base-url", metavar="URL", help="a provider not in this list: its host, base URL or endpoint"
+    )
+    flags.add_argument("--allow-http", action="store_true", help="allow http without encryption to another machine")
+    sources = flags.add_mutually_exclusive_group()
+    sources.add_argument("--key-stdin", action="store_true", help="read the API key from standard input")
+    sources.add_argument("--key-env", metavar="NAME", help="take the API key from this environment variable")
+    sources.add_argument("--key-file", metavar="PATH", type=Path, help="read the API key from this file")
+    return flags
+
+
+def _port_flag(default: str) -> _Parser:
+    flags = _Parser(add_help=False)
+    flags.add_argument("--port", type=_port, help=f"port on 127.0.0.1 (default: {default})")
+    return flags
+
+
+def _shell() -> _Parser:
+    flags = _Parser(add_help=False)
+    flags.add_argument("--shell", choices=_SHELLS, help="the shell to print lines for (default: yours)")
+    return flags
 
 
 def _side_models() -> _Parser:
     """The flags that name models beside the one for the conversation."""
-    beside = _Parser(add_help=False)
-    beside.add_argument("--small-model", metavar="ID", help="the model for small requests in the background")
-    beside.add_argument(
+    flags = _Parser(add_help=False)
+    flags.add_argument("--small-model", metavar="ID", help="the model for small background requests, such as titles")
+    flags.add_argument(
         "--tier",
         metavar="TIER=ID",
         type=_tier,
         action="append",
         default=[],
-        help="the model where Claude Code asks for opus, sonnet, haiku or fable (several times, if need be; without "
-        "an ID: as usual)",
+        help="the model to use when Claude Code asks for opus, sonnet, haiku or fable; may be repeated; `TIER=` goes "
+        "back to the default",
     )
-    return beside
+    return flags
 
 
 def _add_answers(setup: _Parser) -> None:
     """The flags that answer the questions of set-up."""
     setup.add_argument("--model", metavar="ID", help="the model for the conversation")
-    setup.add_argument("--scope", choices=("project", "machine"), help="where the settings hold (default: project)")
+    setup.add_argument(
+        "--scope", choices=("project", "machine"), help="for which folders (default: as before, at first project)"
+    )
     setup.add_argument(
         "--connect",
         choices=("settings", "print", "launch"),
-        help="write Claude Code's settings, print lines for the shell (default), or start Claude Code",
+        help="write Claude Code's settings, print lines for the shell (default, if nothing is asked), or start "
+        "Claude Code",
     )
     setup.add_argument(
         "--proxy-mode",
         choices=("custom", "direct"),
-        help="direct: without the proxy, to the provider's own Messages API if it has one (default: custom)",
+        help="custom: through the proxy; direct: without it, to the provider's own Messages API, if it has one "
+        "(default: as before, at first custom)",
     )
-    setup.add_argument("--flowie", action="store_true", help="keep provider and models, not the key, in flowie too")
+    setup.add_argument("--flowie", action="store_true", help="save provider and models, not the key, in flowie too")
     setup.add_argument(
-        "--web-search", type=_search_service, metavar="SERVICE", help="ddgs, the URL of a SearXNG instance, or off"
+        "--web-search",
+        type=_search_service,
+        metavar="SERVICE",
+        help="the service for web searches: ddgs, the URL of a SearXNG instance, or off",
     )
     setup.add_argument(
-        "--auto-mode", choices=["off", "model", "local"], help="who judges actions in Claude Code's auto mode"
+        "--auto-mode", choices=["off", "model", "local"], help="what judges actions in Claude Code's auto mode"
     )
-    setup.add_argument("--skip-login", action="store_true", help="spare a new Claude Code its first questions")
+    setup.add_argument(
+        "--skip-login", action="store_true", help="skip the login and first questions of a new Claude Code"
+    )
     setup.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
-    setup.add_argument("--no-proof", action="store_true", help="do not ask the model to use a tool at the end")
-    setup.add_argument("--yes", action="store_true", help="ask nothing; take the recommended answers")
+    setup.add_argument("--no-proof", action="store_true", help="do not test whether the model can use a tool")
+    setup.add_argument("--yes", action="store_true", help="ask nothing; take defaults and the recommended model")
 
 
 def _tier(text: str) -> tuple[str, str]:
@@ -207,7 +240,7 @@ def _tier(text: str) -> tuple[str, str]:
 
     tier, equals, model = text.partition("=")
     if tier not in TIERS or not equals:
-        raise argparse.ArgumentTypeError(f"TIER=ID is wanted, and TIER is one of {', '.join(TIERS)}")
+        raise argparse.ArgumentTypeError(f"TIER=ID is expected, with TIER one of {', '.join(TIERS)}")
     return tier, model.strip()
 
 
@@ -225,5 +258,5 @@ def _port(text: str) -> int:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("a number from 1 up is wanted")
+        raise argparse.ArgumentTypeError("a number from 1 up is expected")
     return int(text)
