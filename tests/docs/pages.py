@@ -34,7 +34,7 @@ def settings_table() -> str:
         (f"`{name}`", _kind(rule), _default(rule["default"]), rule["description"])
         for name, rule in SECTION_SCHEMA["properties"].items()
     ]
-    return _table(("Field", "Value", "If absent", "Meaning"), rows)
+    return _table(("Field", "Value", "Default", "Meaning"), rows)
 
 
 def variables_table() -> str:
@@ -91,14 +91,14 @@ def _kind(rule: Mapping[str, Any]) -> str:
         return " or ".join(f"`{value}`" for value in rule["enum"])
     kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
     if "array" in kinds:
-        return "list of texts"
+        return "list of strings"
     if "object" in kinds:
         if "additionalProperties" in rule:
             return f"object of numbers from {rule['additionalProperties']['minimum']} up"
         return "object with " + ", ".join(f"`{name}`" for name in rule["properties"])
     if "integer" in kinds:
         return f"{rule['minimum']} to {rule['maximum']}"
-    return "`true` or `false`" if "boolean" in kinds else "text"
+    return "`true` or `false`" if "boolean" in kinds else "string"
 
 
 def _default(value: object) -> str:

@@ -102,7 +102,7 @@ def test_tiers_are_read_without_padding_and_without_what_is_none(tmp_path: Path)
 
 
 def test_a_complaint_about_a_tier_says_which(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"custom_llm\.tiers must be an object, opus in it a text"):
+    with pytest.raises(SettingsError, match=r"custom_llm\.tiers must be an object, opus in it a string"):
         read_section(write(tmp_path, {"custom_llm": {"tiers": {"sonnet": "x", "opus": 7}}}))
 
 

@@ -31,7 +31,7 @@ _NOT_EMPTY = r"\S"
 _SEARCH_SERVICE = r"^\s*(ddgs|https?://\S+)\s*$"
 _WORDS_FOR = {
     _HTTP_URL: "an http(s) URL",
-    _NOT_EMPTY: "a text that is not empty",
+    _NOT_EMPTY: "a string that is not empty",
     _SEARCH_SERVICE: "ddgs, or the http(s) URL of a SearXNG instance",
 }
 """What a text must be that one of these patterns is to find."""
@@ -43,7 +43,7 @@ SECTION_SCHEMA: dict[str, Any] = {
         "provider": {
             "type": "string",
             "default": "einfra",
-            "description": "Name of the provider, for people: einfra, openrouter, custom, …",
+            "description": "Name of the provider, as it is shown: einfra, openrouter, custom, …",
         },
         "base_url": {
             "type": "string",
@@ -54,42 +54,44 @@ SECTION_SCHEMA: dict[str, Any] = {
         "allow_http": {
             "type": "boolean",
             "default": False,
-            "description": "Use a base URL without encryption on another machine; who is on the way reads along.",
+            "description": "Allow an unencrypted base URL (http) on another machine: everybody on the way there can"
+            " read the key and the conversation.",
         },
         "api_key": {
             "type": "string",
             "default": "",
             "writeOnly": True,
-            "description": "The provider's API key. A secret: this file is for you alone.",
+            "description": "The provider's API key. A secret: nobody else may read this file.",
         },
         "model": {
             "type": "string",
             "pattern": _NOT_EMPTY,
             "default": DEFAULT_MODEL,
-            "description": "Model id that answers the main conversation.",
+            "description": "Model id for the main conversation.",
         },
         "small_model": {
             "type": ["string", "null"],
             "pattern": _NOT_EMPTY,
             "default": None,
-            "description": "Model id for small background requests; the main model if absent.",
+            "description": "Model id for small requests in the background, such as titles. By default the main model.",
         },
         "tiers": {
             "type": "object",
             "properties": {tier: {"type": "string", "pattern": _NOT_EMPTY} for tier in TIERS},
             "default": {},
-            "description": "Model ids for single sizes; else haiku is the small model, the others the main one.",
+            "description": "Model ids by Claude Code's tier. By default haiku is the small model, others the main one.",
         },
         "context_windows": {
             "type": "object",
             "additionalProperties": {"type": "integer", "minimum": LEAST_WINDOW, "maximum": MOST_WINDOW},
             "default": {},
-            "description": "Context windows by model id, in tokens, as the provider told them; else the family's.",
+            "description": "Context windows in tokens, by model id, as the provider reports them. By default those of"
+            " the model's family.",
         },
         "proxy_mode": {
             "enum": ["custom", "direct"],
             "default": "custom",
-            "description": "custom: through the local proxy; direct: the provider's own Messages endpoint.",
+            "description": "custom: through the local proxy; direct: without it, to the provider's own Messages API.",
         },
         "proxy_port": {
             "type": "integer",
@@ -102,66 +104,66 @@ SECTION_SCHEMA: dict[str, Any] = {
             "type": "array",
             "items": {"type": "string", "pattern": _NOT_EMPTY},
             "default": [],
-            "description": "Models to ask, in this order, when the chosen one is down or too busy. None unless listed.",
+            "description": "Model ids to try, in this order, when the chosen model is down or overloaded.",
         },
         "max_concurrent_requests": {
             "type": ["integer", "null"],
             "minimum": 1,
             "maximum": 1000,
             "default": None,
-            "description": "Requests that may run at once with this key; the provider's own limit, or 2, if absent.",
+            "description": "How many requests may run at once. By default the limit that the provider reports, else 2.",
         },
         "idle_minutes": {
             "type": ["integer", "null"],
             "minimum": 1,
             "maximum": 10080,
             "default": None,
-            "description": "Minutes without a request after which the proxy ends by itself; never, if absent.",
+            "description": "Minutes without a request after which the proxy stops by itself. By default never.",
         },
         "directive": {
             "type": "boolean",
             "default": True,
-            "description": "Tell models that need it, in the system prompt, to act and not only to announce.",
+            "description": "Tell models that need it, in the system prompt, to act and not just to announce it.",
         },
         "second_try": {
             "type": "boolean",
             "default": True,
-            "description": "Ask once more, unseen, after a turn that held only reasoning or only an announcement.",
+            "description": "Ask the model again, once and unseen, after a turn of only reasoning or an announcement.",
         },
         "web_search": {
             "type": ["string", "null"],
             "pattern": _SEARCH_SERVICE,
             "default": None,
-            "description": "Who searches the web: ddgs, or the URL of a SearXNG instance. Nobody, if absent.",
+            "description": "Service for web search: ddgs, or the URL of a SearXNG instance. By default search is off.",
         },
         "auto_mode": {
             "enum": ["off", "model", "local"],
             "default": "off",
-            "description": "Claude Code's auto mode. off: you are asked before actions; model: the provider's model"
-            " judges each; local: Claude Code's own check, a long request for each.",
+            "description": "What judges actions in Claude Code's auto mode. off: nothing, and you are asked; model: the"
+            " provider's model; local: Claude Code's own check on the small model, a long request for each action.",
         },
         "proxy_token": {
             "type": ["string", "null"],
             "default": None,
             "writeOnly": True,
-            "description": "Token that the local proxy demands from Claude Code. A secret.",
+            "description": "Access token that the local proxy demands of Claude Code. A secret.",
         },
     },
 }
 
 
 VARIABLES = {
-    "OPENAI_API_KEY": "The provider's API key. Stands over `api_key`.",
-    "OPENAI_BASE_URL": "The provider's base URL. Stands over `base_url`.",
-    "BIG_MODEL": "Model id for the main conversation. Stands over `model`.",
-    "SMALL_MODEL": "Model id for small background requests. Stands over `small_model`.",
-    "NEUROFLOW_PROXY_TOKEN": "Token that the proxy demands of its clients. Stands over `proxy_token`.",
-    "NEUROFLOW_PROXY_PORT": "Port on 127.0.0.1. Stands over `proxy_port`.",
-    "NEUROFLOW_PROXY_ALLOW_HTTP": "`1`: a base URL without encryption on another machine may be used.",
-    "NEUROFLOW_PROXY_INTEGRATIONS": "Path of the integrations file to read, instead of the project's or the home's.",
-    "NEUROFLOW_PROXY_LOG": "File to log to, instead of the standard error.",
-    "NEUROFLOW_PROXY_INSTANCE_ID": "Name by which a detached proxy is known again; set-up gives one to each.",
-    "PROXY_DEBUG": "`1`: requests and answers are recorded beside the log, without keys; see `configure.py record`.",
+    "OPENAI_API_KEY": "The provider's API key. Overrides `api_key`.",
+    "OPENAI_BASE_URL": "The provider's base URL. Overrides `base_url`; `context_windows` then does not count.",
+    "BIG_MODEL": "Model id for the main conversation. Overrides `model`; `small_model` and `tiers` then do not count.",
+    "SMALL_MODEL": "Model id for small background requests. Overrides `small_model`.",
+    "NEUROFLOW_PROXY_TOKEN": "Access token that the proxy demands of its clients. Overrides `proxy_token`.",
+    "NEUROFLOW_PROXY_PORT": "Port on 127.0.0.1. Overrides `proxy_port`.",
+    "NEUROFLOW_PROXY_ALLOW_HTTP": "`1`: the same as `allow_http`.",
+    "NEUROFLOW_PROXY_INTEGRATIONS": "Path of the integrations file to read, in place of the project's or your home's.",
+    "NEUROFLOW_PROXY_LOG": "File to log to, in place of standard error.",
+    "NEUROFLOW_PROXY_INSTANCE_ID": "Name by which a background proxy is recognized; set-up gives each its own.",
+    "PROXY_DEBUG": "`1`: requests and answers are recorded, without keys; see `configure.py record`.",
 }
 """The environment variables that the proxy reads, each with what it is for."""
 
@@ -351,7 +353,7 @@ def _complaint(value: object, rule: Mapping[str, Any]) -> str | None:
         is_integer = isinstance(value, int) and not isinstance(value, bool)
         return None if is_integer and low <= value <= high else f"a number from {low} to {high}"
     if not isinstance(value, str):
-        return "a text"
+        return "a string"
     pattern = rule.get("pattern", "")
     return None if re.search(pattern, value) else _WORDS_FOR[pattern]
 
