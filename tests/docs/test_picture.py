@@ -28,7 +28,7 @@ def test_the_readme_shows_the_set_up_as_it_is(tmp_path: Path) -> None:
         terminal.see("mistral-small")
         choice = terminal.text
         terminal.type(ENTER)
-        for question in ("small work", "For what?", "How does Claude Code", "Skip that?"):
+        for question in ("small work", "Where should this apply?", "How should Claude Code", "Skip that?"):
             terminal.see(question)
             terminal.settle()
             terminal.type(ENTER)

@@ -69,7 +69,7 @@ def test_people_are_told_the_same_with_what_mends_it(user: User) -> None:
     assert ran.code == 6
     assert "fail  proxy" in ran.stdout
     assert "-> configure.py start" in ran.stdout
-    assert "1 to mend" in ran.stdout
+    assert "failures: 1" in ran.stdout
 
 
 def test_every_finding_that_is_not_well_says_what_mends_it(user: User) -> None:
@@ -132,7 +132,7 @@ def test_an_http_proxy_that_catches_this_machine_is_found(user: User) -> None:
 
 def test_a_window_that_is_believed_too_large_is_found(user: User) -> None:
     user.write_settings()
-    assert found(examined(user, CLAUDE_CODE_MAX_CONTEXT_TOKENS="1000000"), "window")[0]["state"] == "mind"
+    assert found(examined(user, CLAUDE_CODE_MAX_CONTEXT_TOKENS="1000000"), "window")[0]["state"] == "warn"
 
 
 def test_who_has_the_port_is_named(user: User) -> None:
@@ -204,7 +204,7 @@ def test_a_file_that_others_can_read_is_found_and_left_as_it_is(user: User) -> N
     user.write_settings()
     user.file.chmod(0o644)
     (check,) = found(examined(user), "file mode")
-    assert check["state"] == "mind"
+    assert check["state"] == "warn"
     assert user.file.stat().st_mode & 0o777 == 0o644
     subprocess.run(["sh", "-c", check["hint"]], check=True)
     assert found(examined(user), "file mode")[0]["state"] == "ok"
@@ -295,7 +295,7 @@ def test_an_old_claude_code_is_told_to_be_updated(user: User) -> None:
     user.write_settings()
     claude = user.home / ".local" / "bin" / "claude"
     claude.parent.mkdir(parents=True)
-    for answer, state in (("1.9.9999", "mind"), ("2.1.330 (Claude Code)", "ok"), ("3.0.0", "ok"), ("what?", "mind")):
+    for answer, state in (("1.9.9999", "warn"), ("2.1.330 (Claude Code)", "ok"), ("3.0.0", "ok"), ("what?", "warn")):
         claude.write_text(f"#!/bin/sh\necho '{answer}'\n")
         claude.chmod(0o755)
         (check,) = found(quick(user, PATH="/usr/bin:/bin"), "Claude Code")
@@ -317,7 +317,7 @@ def test_two_machines_that_write_two_ports_into_one_file_are_told(user: User) ->
     assert found(quick(user), "machines")[0]["state"] == "ok"
     write_record_of_another_machine(user, port + 1)
     (check,) = found(quick(user), "machines")
-    assert (check["state"], check["hint"]) == ("mind", f"configure.py restart --port {port + 1}")
+    assert (check["state"], check["hint"]) == ("warn", f"configure.py restart --port {port + 1}")
     for path in user.state.glob("node-b-*"):
         path.unlink()
 
@@ -355,7 +355,7 @@ def test_an_answer_that_comes_bit_by_bit_is_seen_to_stream(user: User) -> None:
 
 def test_an_answer_that_is_held_back_on_the_way_is_told(user: User) -> None:
     check = measured(user, lambda _: [Pause(0.7), *role(), *text("one two three"), *finish("stop")], "streaming")
-    assert (check["state"], "in one piece" in check["message"]) == ("mind", True)
+    assert (check["state"], "in one piece" in check["message"]) == ("warn", True)
 
 
 def test_an_answer_that_came_at_once_says_nothing_about_streaming(user: User) -> None:
@@ -419,7 +419,7 @@ def test_the_window_is_the_one_that_the_provider_admits_to(tmp_path: Path) -> No
         ran = examined(user, CLAUDE_CODE_MAX_CONTEXT_TOKENS="262144")
     first, believed = found(ran, "window")
     assert "100,000 tokens, in the provider's own words" in first["message"]
-    assert (believed["state"], "believes in 262,144" in believed["message"]) == ("mind", True)
+    assert (believed["state"], "counts with 262,144" in believed["message"]) == ("warn", True)
 
 
 def test_what_cannot_be_measured_is_not_claimed(user: User) -> None:
@@ -429,7 +429,7 @@ def test_what_cannot_be_measured_is_not_claimed(user: User) -> None:
 
 @pytest.mark.parametrize(
     ("status", "state", "words"),
-    [(200, "ok", "finds 3 pages"), (403, "mind", "`json` must be among `search.formats`"), (500, "mind", "status 500")],
+    [(200, "ok", "finds 3 pages"), (403, "warn", "`json` must be among `search.formats`"), (500, "warn", "status 500")],
 )
 def test_whether_searches_find_anything_is_tried(user: User, status: int, state: str, words: str) -> None:
     user.write_settings()

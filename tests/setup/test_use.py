@@ -135,7 +135,7 @@ def test_only_who_does_not_read_settings_again_is_said_to_go_on_with_what_was_be
     user.run("use", "kimi-k2.5", "--tier", "opus=", "--json")
     assert user.run("setup", "--yes", "--connect", "settings", "--no-proof", "--json").code == 0
     window, tiers = user.run(*to_another).json["warnings"]
-    assert "`configure.py claude` has started goes on believing in 262,144" in window
+    assert "`configure.py claude` has started goes on counting with 262,144" in window
     assert "`configure.py claude` has started goes on with the models" in tiers
 
 

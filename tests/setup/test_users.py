@@ -29,11 +29,11 @@ from tests.setup.user import COMMAND, KEY, WRONG_KEY, User, is_alive, processes_
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5hIn0.c2lnbmF0dXJl"
 AUTHOR = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-SERVICE = ("Which service answers?", ENTER)
+SERVICE = ("Which service?", ENTER)
 MODEL = ("Which model?", ENTER)
 SMALL_MODEL = ("Which model for small work", ENTER)
-SCOPE = ("For what?", ENTER)
-CONNECT = ("How does Claude Code get to know of it?", ENTER)
+SCOPE = ("Where should this apply?", ENTER)
+CONNECT = ("How should Claude Code be connected?", ENTER)
 SKIP_LOGIN = ("Skip that?", ENTER)
 FIRST_TIME = (SERVICE, ("API key:", KEY, ENTER), MODEL, SMALL_MODEL, SCOPE, CONNECT, SKIP_LOGIN)
 AGAIN = (SERVICE, ("Which API key?", ENTER), MODEL, SMALL_MODEL, SCOPE, CONNECT)
@@ -196,7 +196,7 @@ def unreachable(scene: Scene) -> dict[str, Any]:
 
 CONNECTED = ("Claude Code is connected", "configure.py undo")
 SITUATIONS = {
-    "first time": Situation(nothing, FIRST_TIME, ("Proved with kimi-k2.5", *CONNECTED), first_time),
+    "first time": Situation(nothing, FIRST_TIME, ("Tested kimi-k2.5", *CONNECTED), first_time),
     "wrong key, JWT, right key": Situation(
         nothing,
         (
@@ -210,21 +210,21 @@ SITUATIONS = {
         wrong_keys,
     ),
     "recommended model down": Situation(
-        the_recommended_model_down, FIRST_TIME, ("Proved with kimi-k2.6", *CONNECTED), next_of_the_family
+        the_recommended_model_down, FIRST_TIME, ("Tested kimi-k2.6", *CONNECTED), next_of_the_family
     ),
     "port taken by a stranger": Situation(
         nothing, FIRST_TIME, ("is taken by", f"(pid {os.getpid()})", *CONNECTED), port_taken, wants_port=True
     ),
-    "already running": Situation(a_proxy_that_runs, AGAIN, ("Running already", *CONNECTED), running_already),
+    "already running": Situation(a_proxy_that_runs, AGAIN, ("Already running", *CONNECTED), running_already),
     "switch": Situation(
         a_proxy_that_runs,
         (*AGAIN[:2], ("Which model?", DOWN, ENTER), *AGAIN[3:]),
-        ("Running already: kimi-k2.6", *CONNECTED),
+        ("Already running: kimi-k2.6", *CONNECTED),
         switched,
     ),
     "key file tracked": Situation(
         a_repository_that_tracks_the_file,
-        (*FIRST_TIME[:4], ("For what?", CTRL_C)),
+        (*FIRST_TIME[:4], ("Where should this apply?", CTRL_C)),
         ("Git tracks .neuroflow/integrations.json", "Nothing has been changed."),
         tracked,
         code=130,

@@ -32,7 +32,7 @@ def known(user: User, base_url: str | None = None) -> list[str]:
 
 
 def choose_the_service(terminal: Terminal, user: User) -> None:
-    terminal.see("Which service answers?")
+    terminal.see("Which service?")
     terminal.see("e-INFRA CZ")
     terminal.type(UP, ENTER)  # the last: another one
     terminal.see("Its base URL")
@@ -52,10 +52,10 @@ def test_a_first_time_from_an_empty_home_to_a_proxy_that_answers(user: User) -> 
         terminal.see("Which model for small work")
         assert terminal.chosen == "the same"
         terminal.type("mistral", ENTER)
-        terminal.see("For what?")
+        terminal.see("Where should this apply?")
         assert terminal.chosen.startswith("this project")
         terminal.type(ENTER)
-        terminal.see("How does Claude Code get to know of it?")
+        terminal.see("How should Claude Code be connected?")
         assert "~/výzkum/.claude/settings.local.json" in terminal.chosen
         terminal.type(ENTER)
         terminal.see("Skip that?")
@@ -105,14 +105,14 @@ def test_a_key_that_replaces_a_refused_one_is_proved_by_the_proxy_that_runs(user
         terminal.type(ENTER)
         terminal.see("Which model for small work")
         terminal.type(ENTER)
-        terminal.see("Proved with kimi-k2.5")
+        terminal.see("Tested kimi-k2.5")
         assert terminal.end() == 0
     assert (user.section["api_key"], user.section["model"]) == (KEY, "kimi-k2.5")
 
 
 def test_what_is_no_url_and_no_key_is_told_before_it_is_tried(user: User) -> None:
     with at_a_terminal(user, "setup") as terminal:
-        terminal.see("Which service answers?")
+        terminal.see("Which service?")
         terminal.type(UP, ENTER)
         terminal.see("Its base URL")
         terminal.type("nonsense", ENTER)
@@ -130,7 +130,7 @@ def test_a_key_that_is_known_is_offered_by_its_last_letters(user: User) -> None:
     user.write_settings()
     user.start()
     with at_a_terminal(user, "setup") as terminal:
-        terminal.see("Which service answers?")
+        terminal.see("Which service?")
         assert terminal.chosen == user.base_url
         terminal.type(ENTER)
         terminal.see("Which API key?")
@@ -141,11 +141,11 @@ def test_a_key_that_is_known_is_offered_by_its_last_letters(user: User) -> None:
         terminal.type(DOWN, ENTER)
         terminal.see("Which model for small work")
         terminal.type(ENTER)
-        terminal.see("For what?")
+        terminal.see("Where should this apply?")
         terminal.type(ENTER)
-        terminal.see("How does Claude Code")
+        terminal.see("How should Claude Code")
         terminal.type(DOWN, DOWN, ENTER)
-        terminal.see("Running already")
+        terminal.see("Already running")
         terminal.see("To connect Claude Code")
         assert terminal.end() == 0
     assert user.section["model"] == "kimi-k2.6"
@@ -163,7 +163,7 @@ def test_a_model_that_only_talks_is_told_and_the_next_best_is_taken_and_proved(u
         terminal.see("kimi-k2.5 is not fit for work with tools: it did not call the tool")
         terminal.see("Take kimi-k2.6 instead?")
         terminal.type(ENTER)
-        terminal.see("Proved with kimi-k2.6")
+        terminal.see("Tested kimi-k2.6")
         assert terminal.end() == 0
         assert "ANTHROPIC_MODEL=kimi-k2.6" in terminal.text
     assert user.section["model"] == "kimi-k2.6"
@@ -207,7 +207,7 @@ def test_where_there_is_no_list_the_model_is_typed(user: User) -> None:
         terminal.see("has no list of models")
         terminal.see("The id of the model:")
         terminal.type("kimi-k2.5", ENTER)
-        terminal.see("Proved with kimi-k2.5")
+        terminal.see("Tested kimi-k2.5")
         assert terminal.end() == 0
 
 
@@ -231,9 +231,9 @@ def test_claude_code_can_be_started_right_away(user: User) -> None:
     path = f"{folder}:/usr/bin:/bin"
     flags = [*known(user), "--model", "kimi-k2.5", "--scope", "project"]
     with at_a_terminal(user, "setup", *flags, PATH=path) as terminal:
-        terminal.see("How does Claude Code")
+        terminal.see("How should Claude Code")
         terminal.type(DOWN)
-        terminal.see("» start it right now")
+        terminal.see("» start it now")
         terminal.type(ENTER)
         terminal.see("for kimi-k2.5")
         assert terminal.end() == 3, "its exit code is Claude Code's"
@@ -243,7 +243,7 @@ def test_claude_code_can_be_started_right_away(user: User) -> None:
 
 def test_without_the_proxy_is_one_of_the_ways(user: User) -> None:
     with at_a_terminal(user, "setup", *known(user), "--model", "kimi-k2.5", "--scope", "project") as terminal:
-        terminal.see("How does Claude Code")
+        terminal.see("How should Claude Code")
         terminal.type(UP)
         terminal.see("» without the proxy")
         terminal.type(ENTER)
@@ -252,7 +252,7 @@ def test_without_the_proxy_is_one_of_the_ways(user: User) -> None:
         terminal.see("Take kimi-k2.6 instead?")  # the built-in provider has no Messages API
         terminal.type("n")
         terminal.see("Without the proxy nothing mends")
-        terminal.see("The provider's key stands there now")
+        terminal.see("That file now holds the provider's key")
         assert terminal.end() == 0
     assert processes_of(user) == []
 
@@ -269,9 +269,9 @@ def test_the_recommended_model_is_seen_as_such_on_any_terminal(columns: int, use
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["no colour", "dumb"])
 def test_plain_terminals_are_asked_too(env: dict[str, str], user: User) -> None:
     with at_a_terminal(user, "setup", *known(user), "--model", "kimi-k2.5", **env) as terminal:
-        terminal.see("For what?")
+        terminal.see("Where should this apply?")
         terminal.type(ENTER)
-        terminal.see("How does Claude Code")
+        terminal.see("How should Claude Code")
         terminal.type(CTRL_C)
         terminal.see("Nothing has been changed.")
         assert terminal.end() == 130
@@ -302,8 +302,8 @@ def test_from_the_model_to_connected_it_takes_less_than_two_seconds(user: User) 
         "API key",
         pytest.param("Which model?", marks=pytest.mark.nightly),
         pytest.param("Which model for small work", marks=pytest.mark.nightly),
-        pytest.param("For what?", marks=pytest.mark.nightly),
-        pytest.param("How does", marks=pytest.mark.nightly),
+        pytest.param("Where should this apply?", marks=pytest.mark.nightly),
+        pytest.param("How should", marks=pytest.mark.nightly),
         "Skip",
     ],
 )
@@ -315,8 +315,8 @@ def test_ctrl_c_at_any_question_changes_nothing(question: str, user: User) -> No
             ("API key", [KEY, ENTER]),
             ("Which model?", [ENTER]),
             ("Which model for small work", [ENTER]),
-            ("For what?", [ENTER]),
-            ("How does", [ENTER]),
+            ("Where should this apply?", [ENTER]),
+            ("How should", [ENTER]),
             ("Skip", []),
         ):
             terminal.see(seen)

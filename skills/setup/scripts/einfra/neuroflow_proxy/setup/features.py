@@ -19,15 +19,15 @@ _SEARCH_OFF = f"Web search is off; `configure.py setup --web-search ddgs` turns 
 _AUTO_MODE = {
     "off": [
         "Auto mode is off: Claude Code asks before each action that no rule allows.",
-        "  `--auto-mode model`: the provider's model judges them; fewer questions, some seconds each, may err.",
-        "  `--auto-mode local`: the small model does by Claude Code's own rules; 144 KB for each action.",
+        "  `--auto-mode model`: the provider's model decides; fewer questions, some seconds each, can be wrong.",
+        "  `--auto-mode local`: the small model decides, by Claude Code's own rules; a request of 144 KB each.",
     ],
     "model": [
-        "Auto mode: the provider's model judges each action, which takes seconds and can err.",
+        "Auto mode: the provider's model decides on each action, which takes some seconds and can be wrong.",
         "  Where it cannot tell, you are asked.",
     ],
     "local": [
-        "Auto mode: the small model judges by Claude Code's own rules, in a request of 144 KB for each action.",
+        "Auto mode: the small model decides by Claude Code's own rules, in a request of 144 KB for each action.",
         "  Where it cannot tell, the action is refused.",
     ],
 }

@@ -31,7 +31,7 @@ class Listing:
         near = difflib.get_close_matches(model, self.ids or (), n=3, cutoff=0.5)
         raise ProxyError(
             "The provider does not list the model that was named.",
-            hint=f"Near to it: {', '.join(near)}." if near else "`configure.py models` shows what there is.",
+            hint=f"Similar names: {', '.join(near)}." if near else "`configure.py models` shows what there is.",
             kind=Kind.NOT_FOUND,
         )
 
@@ -83,6 +83,6 @@ def choices_of(listing: Listing, base_url: str) -> list[Choice]:
     choices = offer(listing.ids, ask_loads(base_url), base_url=base_url, windows=listing.windows)
     if not choices:
         raise UpstreamError(
-            f"{base_url} lists no model to talk to.", hint="See whether this key may use any.", kind=Kind.NOT_FOUND
+            f"{base_url} lists no chat model.", hint="Check whether this key may use any.", kind=Kind.NOT_FOUND
         )
     return choices

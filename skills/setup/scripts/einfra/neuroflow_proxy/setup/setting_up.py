@@ -28,13 +28,13 @@ from .voice import Voice
 
 DIRECT_LOSSES = (
     "Without the proxy nothing mends what models get wrong: tool calls that leak into text or thoughts are lost, "
-    "refused requests are not asked again, /model does not list the provider's models, and another model takes a new "
+    "refused requests are not sent again, /model does not list the provider's models, and another model needs a new "
     "session."
 )
 _NEWCOMER = (
-    "Claude Code was never started here. With the settings of a project alone its first start ends in “Unable to "
-    "connect to Anthropic services”, or asks for an account. Who has none: run this again with `--skip-login`, or "
-    "start it with `configure.py claude`."
+    "Claude Code has never been started here, and its first start does not read a project's settings: it ends in "
+    "“Unable to connect to Anthropic services”, or asks for an account. If you have none, run this again with "
+    "`--skip-login`, or start Claude Code with `configure.py claude`."
 )
 
 
@@ -59,7 +59,9 @@ def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, voic
         connected = _connect(outcome, wanted, place, instances)
         return _told(outcome, connected, proof, shown, printed, shell=shell)
     except KeyboardInterrupt:
-        voice.say("Not all is done. `configure.py setup` again does the rest, and `configure.py undo` takes it back.")
+        voice.say(
+            "Set-up is not complete. `configure.py setup` again finishes it, and `configure.py undo` takes it back."
+        )
         raise
 
 
@@ -113,7 +115,7 @@ def _proved(
         other = candidates.pop(0) if proof.problem and candidates else None
         if other is None or not asker.takes_instead(section.model, proof.problem, other):
             break
-        told.append(f"Not fit for work with tools: {section.model}: {proof.words}")
+        told.append(f"{section.model} is not fit for work with tools: {proof.words}")
         windows = with_windows(section, plan.windows, (other,))
         with instances.lock(plan.path):
             changes = {"model": other, "context_windows": windows or None}
@@ -122,10 +124,10 @@ def _proved(
     outcome = replace(outcome, section=section)
     if not proof.problem:
         facts = asdict(proof) | {"ok": True, "next_best": None, "hint": ""}
-        return outcome, facts, [*told, f"Proved with {section.model}: {proof.words}."]
+        return outcome, facts, [*told, f"Tested {section.model}: {proof.words}."]
     hint = f"`configure.py use {other}` takes the next best." if other else "`configure.py models` shows others."
     facts = asdict(proof) | {"ok": False, "next_best": other, "hint": hint}
-    return outcome, facts, [*told, f"Not fit for work with tools: {section.model}: {proof.words}", hint]
+    return outcome, facts, [*told, f"{section.model} is not fit for work with tools: {proof.words}", hint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,7 @@ def _told(
 def _manner(started: Started | None, connection: Connection, section: CustomLlm) -> list[str]:
     if started is None:
         return [f"Direct: {section.model} at {connection.url}, with no proxy in between.", DIRECT_LOSSES]
-    manner = "Started" if started.is_new else "Running already"
+    manner = "Started" if started.is_new else "Already running"
     return [f"{manner}: {section.model} at {section.base_url}, through {connection.url}."]
 
 
@@ -220,18 +222,18 @@ def _next_steps(
 ) -> list[str]:
     settings = connected.settings
     if settings:
-        key = " The provider's key stands there now." if connection.direct_url else ""
+        key = " That file now holds the provider's key." if connection.direct_url else ""
         folder = settings.parent.parent
         is_project = settings == project_settings(folder)
-        words = f"This holds in {folder}; `configure.py setup --scope machine` connects all folders."
-        trust = ", and let it trust this folder if it asks: before that it does not look into them"
+        words = f"This applies to {folder} only; `configure.py setup --scope machine` connects all folders."
+        trust = ", and trust this folder if it asks: until then it ignores these settings"
         return [
             "",
-            f"Claude Code is connected: {settings} says so, for sessions that run already as well.{key}",
+            f"Claude Code is connected by {settings}; sessions that are already running use it as well.{key}",
             f"Run `claude`{trust if is_project else ''}.",
             *([words] if is_project else []),
             *([_NEWCOMER] if connected.asks_for_account else []),
-            *([f"Its questions of a first start are skipped: {connected.spared} says so."] if connected.spared else []),
+            *([f"The questions of its first start are skipped, by {connected.spared}."] if connected.spared else []),
             "`configure.py undo` puts everything back as it was.",
         ]
     if plan.connect is Connect.LAUNCH:

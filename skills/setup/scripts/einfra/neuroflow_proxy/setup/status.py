@@ -45,5 +45,5 @@ def _proxy(section: CustomLlm, record: Record | None) -> str:
     is_direct = section.proxy_mode == "direct"
     asks = f"Claude Code asks {messages_url(section.base_url)} directly. " if is_direct else ""
     if record:
-        return f"{asks}The proxy runs on {address(record.port)} (pid {record.pid}); its log is {record.log}."
-    return asks.rstrip() or "The proxy does not run. `configure.py start` starts it."
+        return f"{asks}The proxy is running on {address(record.port)} (pid {record.pid}); its log is {record.log}."
+    return asks.rstrip() or "The proxy is not running. `configure.py start` starts it."

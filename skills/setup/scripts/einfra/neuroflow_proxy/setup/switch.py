@@ -70,9 +70,9 @@ def _warnings(before: CustomLlm, section: CustomLlm, stats: JSON | None, *, has_
             "the next one may be refused. Type /compact in Claude Code first."
         )
     who = "A Claude Code that `configure.py claude` has started" if has_settings else "Claude Code"
-    again = "is started again" if has_settings else "is started with what `configure.py env` prints now"
+    again = "is restarted" if has_settings else "is restarted with what `configure.py env` prints now"
     if new != old:
-        told.append(f"{section.model} takes {new:,} tokens. {who} goes on believing in {old:,} until it {again}.")
+        told.append(f"{section.model} takes {new:,} tokens. {who} goes on counting with {old:,} until it {again}.")
     if section.tiers != before.tiers:
         told.append(f"{who} goes on with the models that its tiers had until it {again}.")
     return told

@@ -39,7 +39,7 @@ def undo(place: Place, instances: Instances) -> Report:
                 commit_undone(file, place)
             return Report(
                 {"undone": True, "files": [str(file) for file in changed]},
-                [*(f"As it was before: {file}" for file in changed), "The proxy does not run any more."],
+                [*(f"Restored: {file}" for file in changed), "The proxy is stopped."],
             )
     return Report({"undone": False, "files": []}, ["There is nothing to undo here."])
 
@@ -97,7 +97,7 @@ def start(place: Place, instances: Instances, say: Say, *, port: int | None = No
         _, section = place.configured()
         refresh(variables_for(section, place), Journal(instances.state, path), place)
     record = started.record
-    manner = "Started" if started.is_new else "Running already"
+    manner = "Started" if started.is_new else "Already running"
     return Report(
         {"configured": True} | facts_of(path, section, record) | {"new": started.is_new},
         [f"{manner}: {section.model} through {address(record.port)} (pid {record.pid})."],
@@ -110,7 +110,7 @@ def stop(place: Place, instances: Instances) -> Report:
         if instances.find(path):
             with instances.lock(path):
                 if instances.stop(path):
-                    return Report({"stopped": True, "integrations": str(path)}, ["The proxy has ended."])
+                    return Report({"stopped": True, "integrations": str(path)}, ["The proxy is stopped."])
     return Report({"stopped": False}, ["No proxy was running."])
 
 
@@ -164,12 +164,12 @@ def env(place: Place, say: Say, *, shell: Shell, explain: bool) -> Report:
 def _effect(switched: Switch) -> str:
     """From when on a switch holds, and what is left to do for it."""
     if switched.section.proxy_mode == "direct":
-        return "It holds for sessions of Claude Code that are started from now on."
+        return "It applies to sessions of Claude Code that are started from now on."
     if switched.record is None:
-        return "The proxy does not run. `configure.py start` starts it."
+        return "The proxy is not running. `configure.py start` starts it."
     if switched.is_taken_up:
-        return "The proxy has taken it up: it holds from the next request on."
-    return f"The proxy has not taken it up yet; its log, {switched.record.log}, says why."
+        return "The proxy has read this: it applies from the next request on."
+    return f"The proxy has not read this yet; its log, {switched.record.log}, says why."
 
 
 def _places_of_settings(place: Place) -> Iterator[Path]:

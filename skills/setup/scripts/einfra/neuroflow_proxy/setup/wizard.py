@@ -41,14 +41,16 @@ class Terminal:
             choices.insert(1, questionary.Choice(default, value=default))
         choices.append(questionary.Choice("another OpenAI-compatible service", value=""))
         preset = preset_of(default)
-        chosen: str = _choose("Which service answers?", choices, preset.base_url if preset else default)
+        chosen: str = _choose("Which service?", choices, preset.base_url if preset else default)
         if chosen:
             return chosen
         typed: str = _answer(questionary.text("Its base URL, or just its host:", validate=_accepts(to_base_url)))
         return to_base_url(typed)
 
     def allows_http(self, base_url: str) -> bool:
-        questionary.print(f"{base_url} is not encrypted: who is on the way can read the key and all else.")
+        questionary.print(
+            f"{base_url} is not encrypted: everybody on the way there can read the key and the conversation."
+        )
         return _confirm("Use it all the same?", default=False)
 
     def key(self, base_url: str, found: Sequence[Key], refusal: UpstreamError | None) -> Key:
@@ -81,7 +83,7 @@ class Terminal:
             questionary.text(
                 "The id of the model:",
                 default=current or "",
-                validate=lambda text: bool(text.strip()) or "Its name, please.",
+                validate=lambda text: bool(text.strip()) or "Type its name.",
             )
         )
         return typed.strip()
@@ -123,28 +125,28 @@ class Terminal:
             )
             for scope in Scope
         ]
-        chosen: Scope = _choose("For what?", choices, default if default in free else free[0])
+        chosen: Scope = _choose("Where should this apply?", choices, default if default in free else free[0])
         return chosen
 
     def way(self, settings: Path, direct_url: str, current: Mode) -> Way:
         here = Way(Connect.SETTINGS, "custom")
         choices = [
-            questionary.Choice(f"by its settings, so that `claude` just works: {self._short(settings)}", value=here),
-            questionary.Choice("start it right now, and leave its settings alone", value=Way(Connect.LAUNCH, "custom")),
-            questionary.Choice("by lines for my shell, which I paste", value=Way(Connect.PRINT, "custom")),
+            questionary.Choice(f"in its settings, so that `claude` just works: {self._short(settings)}", value=here),
+            questionary.Choice("start it now, and leave its settings alone", value=Way(Connect.LAUNCH, "custom")),
+            questionary.Choice("with lines that I paste into my shell", value=Way(Connect.PRINT, "custom")),
         ]
         direct = Way(Connect.SETTINGS, "direct")
         if direct_url:
             choices.append(
-                questionary.Choice("without the proxy, straight to the provider, with all its faults", value=direct)
+                questionary.Choice("without the proxy, directly to the provider, with all its faults", value=direct)
             )
         chosen: Way = _choose(
-            "How does Claude Code get to know of it?", choices, direct if direct_url and current == "direct" else here
+            "How should Claude Code be connected?", choices, direct if direct_url and current == "direct" else here
         )
         return chosen if direct_url else Way(chosen.connect, current)
 
     def skips_login(self) -> bool:
-        questionary.print("Claude Code is new here, and would first ask for an account at Anthropic.")
+        questionary.print("Claude Code has never been started here, and would first ask for an account at Anthropic.")
         return _confirm("Skip that?", default=True)
 
     def shares(self, folder: Path) -> bool:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from ...errors import Kind, ProxyError
 
-State = Literal["ok", "mind", "fail"]
+State = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Check:
 
     @property
     def state(self) -> State:
-        return "fail" if self.failure else "mind" if self.mend else "ok"
+        return "fail" if self.failure else "warn" if self.mend else "ok"
 
 
 def failed(name: str, error: ProxyError, *, otherwise: str) -> Check:

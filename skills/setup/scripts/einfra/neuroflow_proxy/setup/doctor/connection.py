@@ -26,7 +26,7 @@ def connection(section: CustomLlm, found: Sequence[Source], place: Place, record
     """Every variable of ours: what it is, by which source, and whether requests reach the proxy with it."""
     for broken in found:
         if broken.problem:
-            yield Check("connection", f"{broken.path} counts for nothing: {broken.problem}.", f"Mend {broken.path}.")
+            yield Check("connection", f"{broken.path} is ignored: {broken.problem}.", f"Mend {broken.path}.")
     wanted = {variable.name: variable for variable in variables_for(section, place)}
     url, token = winner(found, _URL), winner(found, _TOKEN)
     decisive = [_decisive(wanted[name], found) for name in (_URL, _TOKEN)]
@@ -67,7 +67,7 @@ def other_clouds(found: Sequence[Source]) -> Iterator[Check]:
         source = winner(found, name)
         if source and is_on(source.env[name]):
             mend = f"Take {name} out of {source.path}." if source.path else f"unset {name}"
-            yield Check("connection", f"{name} in {source.name} leads around the proxy.", mend, Kind.SETTINGS)
+            yield Check("connection", f"{name} in {source.name} bypasses the proxy.", mend, Kind.SETTINGS)
 
 
 def http_proxy(found: Sequence[Source]) -> Iterator[Check]:
@@ -104,7 +104,7 @@ def window(section: CustomLlm, stats: JSON | None, found: Sequence[Source]) -> I
         again = f"configure.py setup{' --connect settings' if source.path else ''}"
         yield Check(
             "window",
-            f"Claude Code believes in {believed:,} tokens, from {source.name}, and {section.model} takes {real:,}: "
+            f"Claude Code counts with {believed:,} tokens, from {source.name}, and {section.model} takes {real:,}: "
             "long sessions will be refused.",
             again if connection_for(section).context_window > real else _connect(source),
         )
@@ -117,7 +117,7 @@ def _decisive(wanted: Variable, found: Sequence[Source]) -> Check:
     name, value = wanted.name, wanted.value
     source = winner(found, name)
     if source is None:
-        return Check("connection", f"{name} is set nowhere that reaches a Claude Code started here.", _connect(None))
+        return Check("connection", f"{name} is not set for a Claude Code that is started here.", _connect(None))
     is_set = source.env[name]
     if is_set.rstrip("/") == value:
         return Check("connection", f"{name} is {_shown(name, value)}, from {source.name}.{_losers(found, name)}")
@@ -125,7 +125,7 @@ def _decisive(wanted: Variable, found: Sequence[Source]) -> Check:
     return Check(
         "connection",
         f"{name} is {_shown(name, is_set)}, from {source.name}, and not {_shown(name, value)}: "
-        f"requests do not pass.{there}{_losers(found, name)}",
+        f"requests do not arrive.{there}{_losers(found, name)}",
         _connect(source),
         Kind.SETTINGS,
     )

@@ -93,7 +93,7 @@ def _report(checks: Sequence[Check], told: Sequence[JSON]) -> Report:
         [
             *(line for check in checks for line in _lines(check)),
             "",
-            f"{counts['ok']} well, {counts['mind']} to mind, {counts['fail']} to mend.",
+            f"Ok: {counts['ok']}, warnings: {counts['warn']}, failures: {counts['fail']}.",
         ],
         exit_code=OUTCOMES[failures[0]].exit_code if failures else 0,
     )

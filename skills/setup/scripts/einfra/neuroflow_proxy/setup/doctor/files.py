@@ -36,7 +36,7 @@ def private_files(path: Path, section: CustomLlm, found: Sequence[Source], place
     if over:
         yield Check(
             "environment",
-            f"{', '.join(over)} in this shell stand over the file for `configure.py serve` and proxy.py.",
+            f"{', '.join(over)} in this shell override the file for `configure.py serve` and proxy.py.",
             f"unset {' '.join(over)}",
         )
 

@@ -29,8 +29,8 @@ def proxy(path: Path, section: CustomLlm, record: Record | None, instances: Inst
         return
     port = section.proxy_port
     owner = "another proxy of this kind" if ask_health(port) else owner_of(port)
-    taken = f" Its port, {port}, is taken by {owner}; another will be found." if owner else ""
-    yield Check("proxy", f"It does not run.{taken}", "configure.py start", Kind.INSTANCE)
+    taken = f" Its port, {port}, is taken by {owner}; it will start on another." if owner else ""
+    yield Check("proxy", f"It is not running.{taken}", "configure.py start", Kind.INSTANCE)
 
 
 def other_machines(path: Path, record: Record | None, instances: Instances) -> Iterator[Check]:
