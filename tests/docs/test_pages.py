@@ -37,11 +37,11 @@ def test_every_variable_that_is_read_is_explained() -> None:
     assert names == set(VARIABLES)
 
 
-def test_every_room_is_on_the_map() -> None:
+def test_every_package_and_module_is_in_the_table_of_the_architecture() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    rooms = {f"{path.name}/" if path.is_dir() else path.name for path in SETTINGS.parent.iterdir()}
-    rooms -= {"__init__.py", "__main__.py", "__pycache__/", "py.typed", "version.py"}
-    assert {room for room in rooms if f"| `{room}` |" not in page} == set()
+    parts = {f"{path.name}/" if path.is_dir() else path.name for path in SETTINGS.parent.iterdir()}
+    parts -= {"__init__.py", "__main__.py", "__pycache__/", "py.typed", "version.py"}
+    assert {part for part in parts if f"| `{part}` |" not in page} == set()
 
 
 def test_the_data_that_the_page_of_the_providers_names_are_there() -> None:

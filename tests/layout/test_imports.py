@@ -13,26 +13,25 @@ EINFRA = Path(__file__).parents[2] / "skills" / "setup" / "scripts" / "einfra"
 PACKAGE = EINFRA / "neuroflow_proxy"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"errors", "fragments", "wire"}
 MAY_IMPORT = {
     "__init__": set(),
     "version": set(),
     "alone": set(),
     "errors": set(),
     "fragments": set(),
-    "wire": {"errors", "fragments"},
-    "models": GROUND,
-    "rescue": GROUND | {"models"},
-    "translate": GROUND | {"models", "rescue"},
+    "wire": {"errors"},
+    "models": set(),
+    "rescue": {"fragments", "wire"},
+    "translate": {"errors", "fragments", "wire", "models", "rescue"},
     "settings": {"errors", "wire"},
     "presets": {"settings"},
-    "demo": {"errors", "wire"},
-    "provider": GROUND | {"models", "rescue", "translate", "settings", "presets", "version"},
+    "demo": {"wire"},
+    "provider": {"errors", "wire", "models", "translate", "settings", "presets", "version"},
     "websearch": {"errors", "wire", "provider"},
-    "server": GROUND | {"models", "rescue", "translate", "settings", "version", "provider", "websearch"},
-    "setup": GROUND | {"models", "settings", "presets", "version", "provider", "websearch"},
+    "server": {"errors", "fragments", "wire", "models", "translate", "settings", "version", "provider", "websearch"},
+    "setup": {"errors", "wire", "models", "settings", "presets", "version", "provider", "websearch"},
     "flags": {"errors", "settings", "setup", "version"},
-    "cli": GROUND | {"models", "settings", "presets", "provider", "server", "setup", "demo", "flags"},
+    "cli": {"errors", "wire", "models", "settings", "presets", "server", "setup", "demo", "flags"},
     "__main__": {"cli"},
 }
 
@@ -101,6 +100,16 @@ def test_arrows_of_import_point_one_way(path: Path) -> None:
     assert part in MAY_IMPORT, f"{part} is not in the table: say where it belongs"
     imported = {module.split(".")[1] for module in imports(path) if module.startswith("neuroflow_proxy.")}
     assert imported - MAY_IMPORT[part] - {part} == set()
+
+
+def test_no_arrow_is_in_the_table_that_no_import_takes() -> None:
+    taken = {
+        (part_of(path), module.split(".")[1])
+        for path in MODULES
+        for module in imports(path)
+        if module.startswith("neuroflow_proxy.")
+    }
+    assert {(part, other) for part, others in MAY_IMPORT.items() for other in others} - taken == set()
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if part_of(path) in PURE], ids=name_of)

@@ -1,4 +1,4 @@
-"""The few ASGI types that the rooms of the server share."""
+"""The few ASGI types that the modules of the server share."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
