@@ -52,7 +52,7 @@ def presets_table() -> str:
         )
         for preset in PRESETS
     ]
-    return _table(("Name", "Provider", "Base URL", "Keys are made at", "Kept in"), rows)
+    return _table(("Name", "Provider", "Base URL", "Get a key at", "Variables that hold it"), rows)
 
 
 def models_table() -> str:
