@@ -32,7 +32,7 @@ class ProxiedTransport:
         self, request: Request, body: bytes, *, connect_s: float, silence_s: float
     ) -> tuple[int, Headers, "ProxiedBody"]:
         timeout = httpx.Timeout(silence_s, connect=connect_s, write=WRITE_TIMEOUT_S, pool=None)
-        with _told():
+        with _our_errors():
             made = httpx.Request(
                 request.method,
                 request.url,
@@ -74,7 +74,7 @@ class ProxiedBody:
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _told():
+        with _our_errors():
             async for data in self._response.aiter_raw():
                 yield data
 
@@ -84,7 +84,7 @@ class ProxiedBody:
 
 async def decoded(headers: Headers, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """A body without its Content-Encoding."""
-    with _told():
+    with _our_errors():
         async for data in httpx.Response(200, headers=headers, stream=_Stream(pieces)).aiter_bytes():
             yield data
 
@@ -98,7 +98,7 @@ class _Stream(httpx.AsyncByteStream):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _our_errors() -> Iterator[None]:
     """httpx's errors as ours."""
     try:
         yield

@@ -26,7 +26,7 @@ from .searching import SearchLoop
 from .state import ProxyState
 from .stats import Served
 from .verdicts import safeguard_results
-from .waiting import until_client_is_gone
+from .waiting import run_unless_client_leaves
 
 _log = logging.getLogger("neuroflow_proxy")
 
@@ -61,7 +61,7 @@ class Exchange:
         out = EventStream(send, self._headers) if is_streamed else WholeMessage(send, self._headers)
         outcome = "client_gone"
         try:
-            outcome = await until_client_is_gone(receive, self._work(send, out), out)
+            outcome = await run_unless_client_leaves(receive, self._work(send, out), out)
         except ClientGone:
             pass  # Esc, or a client that ended; said in the log line
         except asyncio.CancelledError:  # the server ends, and waits no longer

@@ -22,7 +22,7 @@ from .asgi import Receive, Send
 from .asking import Asking, Write
 from .body import ClientGone
 from .continuations import Further
-from .waiting import until_client_is_gone
+from .waiting import run_unless_client_leaves
 
 MAX_ROUNDS = 10
 """After so many answers with searches the turn is paused: the client may send it back and have it go on."""
@@ -60,7 +60,7 @@ class SearchOnly:
 
         outcome = "client_gone"
         try:
-            outcome = await until_client_is_gone(receive, work(), out)
+            outcome = await run_unless_client_leaves(receive, work(), out)
         except ClientGone:
             pass  # said in the log line
         finally:

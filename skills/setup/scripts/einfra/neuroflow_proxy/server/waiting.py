@@ -12,8 +12,8 @@ from .body import ClientGone
 WATCH_FROM_S = 0.1
 
 
-async def until_client_is_gone(receive: Receive, work: Coroutine[None, None, str], out: Output) -> str:
-    """Do `work`, ping on `out` while it is silent, and cancel it at once when the client goes (`ClientGone`)."""
+async def run_unless_client_leaves(receive: Receive, work: Coroutine[None, None, str], out: Output) -> str:
+    """The result of `work`, with pings on `out` while it is silent; `ClientGone` if the client goes first."""
     watch = _Watch(receive, out)
     try:
         return await work

@@ -26,7 +26,7 @@ from .keys import provider_name
 from .live_models import Listing, choices_of, working_key
 from .obstacle import obstacle
 from .place import Place
-from .starting import let_run, new_token
+from .starting import ensure_running, new_token
 from .undo import Journal
 from .urls import to_base_url
 from .usage import learned_windows
@@ -55,8 +55,8 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What set-up has done, by which plan; to connect Claude Code is left to do. In direct mode nothing is started."""
+class CarriedOut:
+    """A plan, and what came of it; Claude Code is not connected yet. In direct mode nothing is started."""
 
     plan: Plan
     section: CustomLlm
@@ -107,7 +107,7 @@ def _chosen(wish: str | None, former: str | None) -> str | None:
     return None if chosen == OFF else chosen
 
 
-def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> Outcome:
+def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> CarriedOut:
     """What changes the machine, all of it under the lock, beginning with what somebody else may just have changed."""
     path = plan.path
     with instances.lock(path):
@@ -119,13 +119,13 @@ def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> O
         journal.remember(path, section=SECTION)
         if plan.section().proxy_mode == "direct":
             is_changed = save_section(path, plan.answers)
-            return Outcome(plan, plan.section(), is_changed, ignore_file, None)
+            return CarriedOut(plan, plan.section(), is_changed, ignore_file, None)
         section = plan.section(
             proxy_port=before.proxy_port if before else FIRST_PORT,
             proxy_token=(before.proxy_token if before else None) or new_token(),
         )
         with voice.during("Starting the proxy."):
-            started, is_changed = let_run(
+            started, is_changed = ensure_running(
                 path, section, plan.answers, port=plan.port, instances=instances, env=place.env, say=voice.say
             )
         # One that ran already may have met refusals that tell more than the list.
@@ -133,7 +133,7 @@ def carry_out(plan: Plan, place: Place, instances: Instances, voice: Voice) -> O
         windows = with_windows(section, learned, (section.model,))
         is_changed = save_section(path, {"context_windows": windows or None}, again=is_changed) or is_changed
     section = replace(section, proxy_port=started.record.port, context_windows=windows)
-    return Outcome(plan, section, is_changed, ignore_file, started)
+    return CarriedOut(plan, section, is_changed, ignore_file, started)
 
 
 def usual_base_url(place: Place) -> str:

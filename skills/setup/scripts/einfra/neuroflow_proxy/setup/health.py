@@ -36,8 +36,8 @@ def ask_stats(port: int, token: str | None, *, timeout_s: float = 2) -> JSON | N
     return _ask(port, "/stats", {"Authorization": f"Bearer {token}"} if token else {}, timeout_s)
 
 
-def takes_up(port: int, token: str | None, path: Path) -> bool:
-    """Whether the proxy on `port` goes by what is in its file now. It looks there once a second; that is waited for."""
+def wait_until_read(port: int, token: str | None, path: Path) -> bool:
+    """Wait until the proxy on `port` has read its file as it is now, which takes a second; whether it goes by that."""
     changed = file_stamp(path)
     deadline = time.monotonic() + _TAKEN_UP_WITHIN_S
     while time.monotonic() < deadline:

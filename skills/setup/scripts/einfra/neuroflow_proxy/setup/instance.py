@@ -228,7 +228,7 @@ class Instances:
     def _spawn(self, record: Record, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         mark = ["--port", str(record.port), "--instance-id", record.instance_id]
         # What it says beside its log, which it turns over by itself: a traceback, or why it could not start.
-        descriptor = open_private(_out(record))
+        descriptor = open_private(_output_file(record))
         # As we are; then PYTHONUTF8 and PYTHONPATH say nothing.
         isolated = ["-I", "-X", "utf8"] if sys.flags.isolated else []
         try:
@@ -292,23 +292,25 @@ def _wait_until_it_answers(child: "subprocess.Popen[bytes]", record: Record) -> 
         if child.poll() is not None:
             if child.returncode == OUTCOMES[Kind.INSTANCE].exit_code:  # its bind failed
                 return False
-            raise InstanceError(f"The proxy ended as soon as it was started.{_last_words(record)}", hint=_see(record))
+            raise InstanceError(
+                f"The proxy ended as soon as it was started.{_last_words(record)}", hint=_where_output_is(record)
+            )
         time.sleep(_POLL_S)
     raise InstanceError(
-        f"The proxy did not answer within {START_TIMEOUT_S:.0f} s.{_last_words(record)}", hint=_see(record)
+        f"The proxy did not answer within {START_TIMEOUT_S:.0f} s.{_last_words(record)}", hint=_where_output_is(record)
     )
 
 
 def _last_words(record: Record) -> str:
-    lines = _out(record).read_text("utf-8", "replace").strip().splitlines()[-_LOG_TAIL_LINES:]
-    return "\n  " + "\n  ".join(lines) if lines else " It left no word."
+    lines = _output_file(record).read_text("utf-8", "replace").strip().splitlines()[-_LOG_TAIL_LINES:]
+    return "\n  " + "\n  ".join(lines) if lines else " It printed nothing."
 
 
-def _see(record: Record) -> str:
-    return f"All of it is in {_out(record)}."
+def _where_output_is(record: Record) -> str:
+    return f"The whole output is in {_output_file(record)}."
 
 
-def _out(record: Record) -> Path:
+def _output_file(record: Record) -> Path:
     return Path(record.log).with_suffix(".out")
 
 

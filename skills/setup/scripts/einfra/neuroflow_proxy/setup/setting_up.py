@@ -12,7 +12,7 @@ from .claude_code import Connection, Variable, connection_for, variables_for
 from .claude_settings import project_settings, user_settings
 from .connect import ONBOARDED, Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
 from .features import set_permission_mode, words_on_features
-from .flow import Outcome, Plan, answered, carry_out, with_windows
+from .flow import CarriedOut, Plan, answered, carry_out, with_windows
 from .flowie import share, shared_fields, shared_file
 from .git_guard import rule_needed
 from .instance import Instances, Started
@@ -102,8 +102,8 @@ def _plain(value: object) -> str:
 
 
 def _proved(
-    outcome: Outcome, asker: Asker, instances: Instances, voice: Voice
-) -> tuple[Outcome, JSON | None, list[str]]:
+    outcome: CarriedOut, asker: Asker, instances: Instances, voice: Voice
+) -> tuple[CarriedOut, JSON | None, list[str]]:
     """Whether the chosen model is fit for work with tools; if not, the next best is offered, and tried in its turn."""
     plan, section = outcome.plan, outcome.section
     candidates = [choice.id for choice in plan.choices if is_up(choice) and choice.id != section.model]
@@ -146,7 +146,7 @@ class _Connected:
     """What became of what is kept in flowie; nothing if that is not wanted."""
 
 
-def _connect(outcome: Outcome, wanted: Sequence[Variable], place: Place, instances: Instances) -> _Connected:
+def _connect(outcome: CarriedOut, wanted: Sequence[Variable], place: Place, instances: Instances) -> _Connected:
     """Connect Claude Code as was wished, and bring up to date what was connected before."""
     plan, section = outcome.plan, outcome.section
     journal = Journal(instances.state, plan.path)
@@ -168,7 +168,7 @@ def _connect(outcome: Outcome, wanted: Sequence[Variable], place: Place, instanc
 
 
 def _told(
-    outcome: Outcome,
+    outcome: CarriedOut,
     connected: _Connected,
     proof: JSON | None,
     shown: Sequence[str],

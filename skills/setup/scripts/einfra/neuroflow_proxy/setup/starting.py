@@ -1,4 +1,4 @@
-"""Letting the proxy of an integrations file run, and writing down where it does: what `setup` and `start` do alike."""
+"""Making sure that the proxy of an integrations file runs, and saving its port: for `setup` and `start`."""
 
 import secrets
 from collections.abc import Mapping
@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..settings import CustomLlm
-from .health import takes_up
+from .health import wait_until_read
 from .instance import Instances, Say, Started
 from .integrations import save_section
 
 
 class Run(NamedTuple):
-    """A proxy that answers. `is_changed`: something else than before stands in the file now."""
+    """A proxy that answers. `is_changed`: the integrations file was changed."""
 
     started: Started
     is_changed: bool
 
 
-def let_run(
+def ensure_running(
     path: Path,
     section: CustomLlm,
     fields: Mapping[str, object],
@@ -29,9 +29,9 @@ def let_run(
     say: Say,
     again: bool = False,
 ) -> Run:
-    """Start the proxy, unless it runs; with `again`, or if it runs on another port than `port`, end it first.
+    """Start the proxy unless it runs already; with `again`, or if it runs on another port than `port`, stop it first.
 
-    `fields` go into the file with the port and the token. Hold the lock.
+    `fields` are saved with the port and the token. The caller holds the lock.
     """
     token = section.proxy_token or new_token()
     is_changed = False
@@ -48,7 +48,9 @@ def let_run(
         path, port=port or section.proxy_port, on_port=write_down, secret=section.api_key, env=env, say=say
     )
     if is_changed and not started.is_new:
-        takes_up(started.record.port, token, path)  # else what is asked of it next is answered by what was before
+        wait_until_read(
+            started.record.port, token, path
+        )  # else the next request is still served by the former settings
     return Run(started, is_changed)
 
 

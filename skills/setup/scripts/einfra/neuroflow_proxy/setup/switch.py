@@ -8,7 +8,7 @@ from ..settings import CustomLlm, read_section
 from ..wire.messages_api import JSON
 from .connect import connected
 from .flow import with_tiers, with_windows
-from .health import ask_stats, takes_up
+from .health import ask_stats, wait_until_read
 from .instance import Instances, Record
 from .integrations import save_section
 from .live_models import ask_listing
@@ -54,7 +54,7 @@ def switch(
         before,
         section,
         record,
-        is_taken_up=record is not None and takes_up(record.port, section.proxy_token, path),
+        is_taken_up=record is not None and wait_until_read(record.port, section.proxy_token, path),
         warnings=_warnings(before, section, stats, has_settings=bool(connected(Journal(instances.state, path)))),
     )
 

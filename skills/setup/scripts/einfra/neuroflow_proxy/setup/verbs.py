@@ -18,7 +18,7 @@ from .place import Place
 from .platforms import Shell
 from .report import NO_KEY_PRINTED, Report, address, facts_of
 from .shells import lines
-from .starting import let_run
+from .starting import ensure_running
 from .switch import Switch, switch
 from .undo import Journal
 from .urls import to_base_url
@@ -93,7 +93,9 @@ def start(place: Place, instances: Instances, say: Say, *, port: int | None = No
             hint="`configure.py setup --proxy-mode custom` puts the proxy in between.",
         )
     with instances.lock(path):
-        started, _ = let_run(path, section, {}, port=port, again=again, instances=instances, env=place.env, say=say)
+        started, _ = ensure_running(
+            path, section, {}, port=port, again=again, instances=instances, env=place.env, say=say
+        )
         _, section = place.configured()
         refresh(variables_for(section, place), Journal(instances.state, path), place)
     record = started.record
