@@ -59,7 +59,7 @@ PURE_STDLIB = {
 ONLY_IN = {
     "httpx": ("provider/by_httpx.py",),
     "h11": ("provider/http1_h11.py",),
-    "httptools": ("provider/http1.py",),
+    "httptools": ("provider/http1_httptools.py",),
     "uvicorn": ("server/run.py", "server/connection.py", "demo/run.py"),
     "questionary": ("setup/wizard.py",),
     "psutil": ("setup/",),

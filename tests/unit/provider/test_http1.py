@@ -1,5 +1,6 @@
 """Responses read from bytes, by both parsers alike."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -7,10 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuroflow_proxy.provider import http1
-from neuroflow_proxy.provider.http1 import Headers, HttptoolsParser, MalformedResponse
+from neuroflow_proxy.provider.http1 import Headers, Listener, MalformedResponse, ResponseParser
 from neuroflow_proxy.provider.http1_h11 import H11Parser
 
-PARSERS = [H11Parser] + ([HttptoolsParser] if http1.httptools is not None else [])
+PARSERS: list[Callable[[Listener], ResponseParser]] = [H11Parser]
+try:
+    from neuroflow_proxy.provider.http1_httptools import HttptoolsParser
+except ImportError:
+    pass
+else:
+    PARSERS.append(HttptoolsParser)
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Here: yes\r\n\r\n5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n"
 SIZED = b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello"
 UNTIL_EOF = b"HTTP/1.0 200 OK\r\n\r\nhello"

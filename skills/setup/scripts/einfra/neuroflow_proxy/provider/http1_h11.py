@@ -1,4 +1,4 @@
-"""Reading HTTP/1.1 responses with h11, where httptools is not there. By itself, as it takes a while to load."""
+"""Reading HTTP/1.1 responses with h11. By itself, as h11 takes a while to load and is seldom needed."""
 
 import h11
 

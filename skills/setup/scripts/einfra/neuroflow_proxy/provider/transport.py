@@ -15,8 +15,13 @@ from typing import Any, cast
 
 from .alarm import Alarm
 from .certificates import tls_context
-from .http1 import Headers, MalformedResponse, response_parser
+from .http1 import Headers, MalformedResponse
 from .network import SOCKET_OPTIONS, BrokenOff, NoConnection, Origin, Request, Silence
+
+try:
+    from .http1_httptools import HttptoolsParser as Parser
+except ImportError:
+    from .http1_h11 import H11Parser as Parser  # type: ignore[assignment]
 
 KEEP_ALIVE_S = 60.0
 MAX_IDLE = 32
@@ -59,7 +64,7 @@ class Connection(asyncio.Protocol):
 
     async def request(self, data: list[bytes], silence_s: float) -> tuple[int, Headers]:
         """Send a request; return the status and the headers of its answer."""
-        self._parser = response_parser(self)
+        self._parser = Parser(self)
         self._head = None
         self._has_ended = False
         self._silence_s = silence_s
