@@ -5,7 +5,7 @@ not set: a researcher pastes these lines into a shell and should be able to read
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -40,6 +40,9 @@ class Variable(NamedTuple):
     value: str
     why: str
     is_key: bool = False
+
+
+_NO_ANTHROPIC_KEY = Variable("ANTHROPIC_API_KEY", "", "else a key for Anthropic would be sent along, or asked about")
 
 
 class Connection(NamedTuple):
@@ -91,70 +94,76 @@ def connection_for(section: CustomLlm) -> Connection:
 
 def variables(connection: Connection, env: Mapping[str, str]) -> list[Variable]:
     """What to set. `env` is the environment that Claude Code will run in: a proxy there must leave loopback alone."""
-    if connection.direct_url:
-        found = [
-            Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the provider itself"),
-            Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the provider's API key", is_key=True),
-            Variable("ANTHROPIC_API_KEY", "", "else a key for Anthropic would be sent along, or asked about"),
-            Variable("CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS", "1", "fields that only Anthropic itself knows stay out"),
-        ]
-    else:
-        found = [
-            Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the local proxy"),
-            Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the proxy's own token, good on this machine only"),
-            Variable("ANTHROPIC_API_KEY", "", "else a key for Anthropic would be sent along, or asked about"),
-            # Measured in docs/claude-code-features.md: each tool that is loaded late costs more than declaring all.
-            Variable(
-                "ENABLE_TOOL_SEARCH",
-                "auto",
-                "tools that come late defeat prefix caches, and are worth it only where there are many",
-            ),
-            Variable("CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "1", "/model lists the provider's live models"),
-        ]
+    return [
+        *(_of_provider(connection) if connection.direct_url else _of_proxy(connection)),
+        *_of_models(connection),
+        Variable(
+            "CLAUDE_CODE_ATTRIBUTION_HEADER", "0", "a line that changes with every request and so defeats prefix caches"
+        ),
+        *_of_auto_mode(connection),
+        *(Variable(name, "", "else another cloud would be asked") for name in OTHER_CLOUDS if is_on(env.get(name))),
+        *_of_loopback(connection, env),
+    ]
+
+
+def _of_provider(connection: Connection) -> Iterator[Variable]:
+    """Those that lead to the provider's own Messages API."""
+    yield Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the provider itself")
+    yield Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the provider's API key", is_key=True)
+    yield _NO_ANTHROPIC_KEY
+    yield Variable("CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS", "1", "fields that only Anthropic itself knows stay out")
+
+
+def _of_proxy(connection: Connection) -> Iterator[Variable]:
+    """Those that lead to the proxy."""
+    yield Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the local proxy")
+    yield Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the proxy's own token, good on this machine only")
+    yield _NO_ANTHROPIC_KEY
+    # Measured in docs/claude-code-features.md: each tool that is loaded late costs more than declaring all.
+    yield Variable(
+        "ENABLE_TOOL_SEARCH",
+        "auto",
+        "tools that come late defeat prefix caches, and are worth it only where there are many",
+    )
+    yield Variable("CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY", "1", "/model lists the provider's live models")
+
+
+def _of_models(connection: Connection) -> Iterator[Variable]:
+    """Those that say which model stands for which name, and what the main one takes."""
     # With tiers alone the session starts on `<model>[1m]` and believes in a window of a million tokens.
-    found.append(Variable("ANTHROPIC_MODEL", connection.model, "the model to begin with"))
+    yield Variable("ANTHROPIC_MODEL", connection.model, "the model to begin with")
     for tier in TIERS:
         model = connection.model_of(tier)
         name = f"ANTHROPIC_DEFAULT_{tier.upper()}_MODEL"
-        found += [
-            Variable(name, model, f"what /model and subagents get for {tier}"),
-            Variable(f"{name}_NAME", f"{model} ({connection.provider})", "how /model shows it"),
-        ]
-    found.append(
-        # Without CLAUDE_CODE_DISABLE_1M_CONTEXT beside it: a model that is named without `[1m]` needs none, and 2.1.330
-        # then warns of a limit of 200K that it does not enforce.
-        Variable(
-            "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
-            str(connection.context_window),
-            "the model's window; of a name that it does not know Claude Code believes 1000000, and compacts too late",
-        )
+        yield Variable(name, model, f"what /model and subagents get for {tier}")
+        yield Variable(f"{name}_NAME", f"{model} ({connection.provider})", "how /model shows it")
+    # Without CLAUDE_CODE_DISABLE_1M_CONTEXT beside it: a model that is named without `[1m]` needs none, and 2.1.330
+    # then warns of a limit of 200K that it does not enforce.
+    yield Variable(
+        "CLAUDE_CODE_MAX_CONTEXT_TOKENS",
+        str(connection.context_window),
+        "the model's window; of a name that it does not know Claude Code believes 1000000, and compacts too late",
     )
     if connection.max_output_tokens:
-        found.append(
-            Variable("CLAUDE_CODE_MAX_OUTPUT_TOKENS", str(connection.max_output_tokens), "the model's longest answer")
-        )
-    found.append(
-        Variable(
-            "CLAUDE_CODE_ATTRIBUTION_HEADER", "0", "a line that changes with every request and so defeats prefix caches"
-        )
-    )
+        yield Variable("CLAUDE_CODE_MAX_OUTPUT_TOKENS", str(connection.max_output_tokens), "the model's longest answer")
+
+
+def _of_auto_mode(connection: Connection) -> Iterator[Variable]:
+    """Those with which Claude Code judges actions itself."""
     if connection.judges_locally:
-        found += [
-            Variable("CLAUDE_CODE_AUTO_MODE_SERVER", "0", "in auto mode Claude Code asks a model about each action"),
-            Variable("CLAUDE_CODE_AUTO_MODE_MODEL", connection.small_model, "that model"),
-        ]
-    found += [Variable(name, "", "else another cloud would be asked") for name in OTHER_CLOUDS if is_on(env.get(name))]
+        yield Variable("CLAUDE_CODE_AUTO_MODE_SERVER", "0", "in auto mode Claude Code asks a model about each action")
+        yield Variable("CLAUDE_CODE_AUTO_MODE_MODEL", connection.small_model, "that model")
+
+
+def _of_loopback(connection: Connection, env: Mapping[str, str]) -> Iterator[Variable]:
+    """What keeps an institution's HTTP proxy out: Claude Code honours its variables even for 127.0.0.1."""
     goes_out = any(urlsplit(env.get(name) or env.get(name.lower(), "")).netloc for name in PROXY_VARIABLES)
     if goes_out and is_this_machine(connection.url):
-        # Claude Code honours these even for 127.0.0.1.
         rest = env.get("NO_PROXY") or env.get("no_proxy", "")
         hosts = [host for host in rest.split(",") if host and host not in (LOOPBACK, "localhost")]
-        found.append(
-            Variable(
-                "NO_PROXY", ",".join([LOOPBACK, "localhost", *hosts]), "the way to this machine needs no HTTP proxy"
-            )
+        yield Variable(
+            "NO_PROXY", ",".join([LOOPBACK, "localhost", *hosts]), "the way to this machine needs no HTTP proxy"
         )
-    return found
 
 
 def variables_for(section: CustomLlm, place: Place) -> list[Variable]:
