@@ -87,7 +87,7 @@ class Profile:
     user_after_tool: bool = True
     """False: no user message may follow a tool result directly."""
     silence_timeout_s: float = 620.0
-    """So long may it say nothing, before its first byte or between two. e-INFRA's queue alone may take 600 s."""
+    """How long it may be silent, before its first byte or between two. e-INFRA's queue alone may take 600 s."""
     opens_in_thought: bool = False
     """The template opens the thought, so that a server without a parser for it sends only `</think>`."""
     needs_directive: bool = True

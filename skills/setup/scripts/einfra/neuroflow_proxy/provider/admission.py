@@ -31,10 +31,10 @@ from .retry import digest
 DEFAULT_LIMIT = 2
 DEFAULT_QUEUE_LIMIT = 64
 TURNS_IN_A_ROW = 8
-"""So many turns may pass waiting background requests before one of those is let in, so that none waits for ever."""
+"""How many turns may overtake waiting background requests before one of these is let in: none waits for ever."""
 
 KEPT_S = 60.0
-"""So long may come back to their place who left; Claude Code waits half a minute at most."""
+"""For how long a client that left may come back to its place; Claude Code waits half a minute at most."""
 
 _UNKNOWN_WAIT_S = 30.0  # what e-INFRA's own queue says when it is full
 _MEASURED = 32
@@ -133,13 +133,13 @@ class Admission:
         )
 
     def since(self, body: bytes) -> float:
-        """Since when this has been asked for: since now, unless somebody left who did."""
+        """When the wait for `body` began: now, or earlier, if a client has left and come back."""
         now = self.clock()
         left_at, asked_at = self._left.pop(digest(body), (now, now)) if self._left else (now, now)
         return asked_at if now - left_at <= KEPT_S else now
 
     def keep(self, body: bytes, asked_at: float) -> None:
-        """Somebody leaves who has asked for this, and may come back."""
+        """Remember since when `body` was waited for: its client leaves, and may come back."""
         now = self.clock()
         self._left = {key: times for key, times in self._left.items() if now - times[0] <= KEPT_S}
         if body and len(self._left) < self._queue_limit:
@@ -202,7 +202,7 @@ class Admission:
         return sum(len(queue) for priority, queue in self._queues.items() if priority <= up_to)
 
     def _full(self) -> UpstreamError:
-        """A place is free as soon as one of those who run is done: `limit` of them in the time of one, on average."""
+        """The refusal where the queue is full. In the time that one request takes, `limit` places become free."""
         wait_s = _UNKNOWN_WAIT_S
         if self._service_s:
             wait_s = sum(self._service_s) / len(self._service_s) / self._limit

@@ -48,7 +48,7 @@ class ProxiedTransport:
 
 
 async def _with_options(event: str, told: dict[str, Any]) -> None:
-    """Sets them where httpx does not: what it is told of socket options it forgets on the way through a proxy."""
+    """Set our socket options on a new connection: on the way through a proxy, httpx ignores those that it is given."""
     if event == "connection.connect_tcp.complete":
         for option in SOCKET_OPTIONS:
             told["return_value"].get_extra_info("socket").setsockopt(*option)
@@ -99,7 +99,7 @@ class _Stream(httpx.AsyncByteStream):
 
 @contextmanager
 def _our_errors() -> Iterator[None]:
-    """httpx's errors as ours."""
+    """Turn httpx's errors into `NetworkError`s."""
     try:
         yield
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:

@@ -49,7 +49,7 @@ async def fetch_models(client: UpstreamClient, endpoint: Endpoint, *, provider: 
 
 
 def list_models(base_url: str, api_key: str, *, provider: str) -> dict[str, int | None]:
-    """The same, for those who are no server: one client for one question."""
+    """As `fetch_models`, for a caller without an event loop and a client: both are made for this one request."""
 
     async def ask() -> dict[str, int | None]:
         async with UpstreamClient() as client:

@@ -99,12 +99,12 @@ class RefusedBodies:
 
 
 def _without_traceback(error: UpstreamError) -> UpstreamError:
-    """The same error anew: a traceback grows with each raise, and its frames keep the conversation alive."""
+    """A copy of the error: a traceback grows with each raise, and its frames keep the conversation in memory."""
     same = type(error).__new__(type(error), *error.args)
     same.__dict__.update(error.__dict__)
     return same
 
 
 def digest(body: bytes) -> bytes:
-    """What tells one body from another."""
+    """A short hash by which a body is recognized."""
     return blake2b(body, digest_size=16).digest()

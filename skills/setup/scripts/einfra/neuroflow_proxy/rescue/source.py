@@ -26,7 +26,7 @@ class CutOff(Refuted):
 
 
 class Unfinished(CutOff):
-    """It ended inside of a value, where anything may stand: also what looks like another call."""
+    """The text ended inside a value, in which anything may stand, also what looks like another call."""
 
 
 class Source:

@@ -72,9 +72,9 @@ class Asking:
         self.stream = ResponseStream(self.question.context())
         self.attempts = 0
         self.waited_s = 0.0
-        """How long it stood in line."""
+        """How long it waited in the queue."""
         self.position = 0
-        """The place in line at which it came; 0 if it never had to wait."""
+        """Its place in the queue when it came; 0 if it never had to wait."""
         self.first_byte_s: float | None = None
         self.began = time.monotonic()
         self._refusal: object = b""
@@ -207,7 +207,7 @@ class Asking:
         )
 
     def _mended(self, error: UpstreamError) -> Question | None:
-        """The question put so that the same refusal cannot come again; None if there is nothing to change."""
+        """The question changed so that the same refusal cannot come again; None if there is nothing to change."""
         if error.kind not in (Kind.INVALID_REQUEST, Kind.CONTEXT_TOO_LONG):
             return None
         asked = self.question
@@ -225,7 +225,7 @@ class Asking:
         return mended if limit is None else mended.limited_to(limit)
 
     def _fallback(self, error: UpstreamError) -> Question | None:
-        """The same for the next model that the user has listed, if this one is down or too busy."""
+        """The question for the user's next fallback model, if this model is down or too busy and there is another."""
         model = self.question.model
         if error.kind not in _MAY_FALL_BACK:
             return None

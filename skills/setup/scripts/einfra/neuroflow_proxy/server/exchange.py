@@ -157,7 +157,7 @@ class Exchange:
 
 
 def _heard_by(listener: MessageFold, write: Write) -> Write:
-    """The same, with somebody who listens."""
+    """A `write` that hands all events to `listener` as well."""
 
     async def listened(events: Sequence[JSON], *, may_wait: bool = False) -> None:
         listener.feed(events)

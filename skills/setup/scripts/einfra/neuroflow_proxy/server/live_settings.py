@@ -30,7 +30,7 @@ class LiveSettings:
 
     @property
     def stamp(self) -> list[int] | None:
-        """Of the file as it was when it was last looked at: whoever has changed it sees whether that is known here."""
+        """The stamp of the file as it was last looked at: whoever has changed the file sees whether that was read."""
         return self._stamp
 
     def is_former(self, model: str) -> bool:

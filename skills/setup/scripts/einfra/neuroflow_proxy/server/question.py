@@ -56,7 +56,7 @@ class Question(NamedTuple):
         return cls(body, model, profile, request)
 
     def limited_to(self, max_tokens: int) -> Self:
-        """The same with another limit for the answer."""
+        """This question with another limit for the length of the answer."""
         return self._replace(max_tokens=max_tokens)
 
     def to_bytes(self) -> bytes:

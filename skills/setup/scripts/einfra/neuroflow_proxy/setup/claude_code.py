@@ -107,7 +107,7 @@ def variables(connection: Connection, env: Mapping[str, str]) -> list[Variable]:
 
 
 def _of_provider(connection: Connection) -> Iterator[Variable]:
-    """Those that lead to the provider's own Messages API."""
+    """The variables that lead to the provider's own Messages API."""
     yield Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the provider itself")
     yield Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the provider's API key", is_key=True)
     yield _NO_ANTHROPIC_KEY
@@ -115,7 +115,7 @@ def _of_provider(connection: Connection) -> Iterator[Variable]:
 
 
 def _of_proxy(connection: Connection) -> Iterator[Variable]:
-    """Those that lead to the proxy."""
+    """The variables that lead to the proxy."""
     yield Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the local proxy")
     yield Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the proxy's own token, good on this machine only")
     yield _NO_ANTHROPIC_KEY
@@ -129,7 +129,7 @@ def _of_proxy(connection: Connection) -> Iterator[Variable]:
 
 
 def _of_models(connection: Connection) -> Iterator[Variable]:
-    """Those that say which model stands for which name, and what the main one takes."""
+    """The variables that say which model stands for which name, and how much the main one takes."""
     # With tiers alone the session starts on `<model>[1m]` and believes in a window of a million tokens.
     yield Variable("ANTHROPIC_MODEL", connection.model, "the model to begin with")
     for tier in TIERS:
@@ -149,14 +149,14 @@ def _of_models(connection: Connection) -> Iterator[Variable]:
 
 
 def _of_auto_mode(connection: Connection) -> Iterator[Variable]:
-    """Those with which Claude Code judges actions itself."""
+    """The variables with which Claude Code judges actions itself, with the small model."""
     if connection.judges_locally:
         yield Variable("CLAUDE_CODE_AUTO_MODE_SERVER", "0", "in auto mode Claude Code asks a model about each action")
         yield Variable("CLAUDE_CODE_AUTO_MODE_MODEL", connection.small_model, "that model")
 
 
 def _of_loopback(connection: Connection, env: Mapping[str, str]) -> Iterator[Variable]:
-    """What keeps an institution's HTTP proxy out: Claude Code honours its variables even for 127.0.0.1."""
+    """What keeps an institution's HTTP proxy out of the way: Claude Code uses it even for 127.0.0.1."""
     goes_out = any(urlsplit(env.get(name) or env.get(name.lower(), "")).netloc for name in PROXY_VARIABLES)
     if goes_out and is_this_machine(connection.url):
         rest = env.get("NO_PROXY") or env.get("no_proxy", "")

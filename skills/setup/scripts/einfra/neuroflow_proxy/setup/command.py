@@ -29,7 +29,7 @@ class Command:
         return _NAME.sub(lambda _: self.name, words)
 
     def spell_all(self, value: Any) -> Any:
-        """The same for every text in a JSON value; keys stay."""
+        """A JSON value with the right name in every text; keys stay as they are."""
         match value:
             case str():
                 return self.spell(value)

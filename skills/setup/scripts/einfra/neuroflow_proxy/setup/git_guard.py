@@ -74,7 +74,7 @@ def exposure(path: Path, *, env: Mapping[str, str]) -> SettingsError | None:
 
 
 def tracked(path: Path, *, env: Mapping[str, str]) -> SettingsError | None:
-    """The same only where git has the file already, which takes more than a line in `.gitignore`."""
+    """What is wrong, if git has the file already: then a line in `.gitignore` is not enough."""
     path = path.resolve()
     git = _repository(path, env)
     return _tracked(path, git) if git else None

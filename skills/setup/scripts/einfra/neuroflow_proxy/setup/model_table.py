@@ -54,7 +54,7 @@ def table(choices: Sequence[Choice], current: str | None, *, width: int | None =
 
 
 def facts(choice: Choice) -> JSON:
-    """The same for programs; null where nothing is known."""
+    """What the table says of a model, for programs; null where nothing is known."""
     load, is_known = choice.load, _is_known(choice)
     return {
         "context_window": choice.window,

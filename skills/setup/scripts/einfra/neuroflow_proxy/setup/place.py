@@ -35,7 +35,7 @@ class Place:
         return (path, section) if path and section else None
 
     def configured(self) -> tuple[Path, CustomLlm]:
-        """The same where there must be one."""
+        """As `in_use`, where there must be one. Raises `SettingsError` if there is none."""
         in_use = self.in_use()
         if in_use is None:
             raise SettingsError(

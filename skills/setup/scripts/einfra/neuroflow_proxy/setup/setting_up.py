@@ -139,9 +139,9 @@ class _Connected:
     refreshed: list[Path]
     """Settings that an earlier set-up had written, and that had to be changed."""
     spared: Path | None
-    """Where it was told that the questions of a first start have been answered."""
+    """The file that now says that the questions of a first start have been answered."""
     asks_for_account: bool
-    """It will ask them, since its settings hold for a project alone."""
+    """Whether Claude Code will ask them all the same, since a project's settings do not reach its first start."""
     shared: str
     """What became of what is kept in flowie; nothing if that is not wanted."""
 

@@ -92,7 +92,7 @@ class Journal:
         self._write(entries.values())
 
     def remember_line(self, path: Path, line: str) -> None:
-        """The same for a line that will be added to a file of lines."""
+        """Remember what is in a file of lines, such as `.gitignore`, to which `line` will be added."""
         self.remember(path, names=[line], are_lines=True)
 
     def undo(self) -> list[Path]:

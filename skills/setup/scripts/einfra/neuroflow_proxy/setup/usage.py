@@ -25,14 +25,14 @@ def learned_window(model: str, stats: JSON | None) -> int | None:
 
 
 def learned_windows(stats: JSON | None) -> dict[str, int]:
-    """The same for all models of which it is known."""
+    """The context windows, by model, that the provider told while the proxy ran."""
     return {
         model: window for model in (stats or {"learned": ()})["learned"] if (window := learned_window(model, stats))
     }
 
 
 def window_of(model: str, section: CustomLlm, stats: JSON | None) -> int:
-    """The same, or else as the settings have it, or as it is known of the model at this provider."""
+    """A model's context window as the provider told it, else as the settings have it, else as its profile says."""
     told = learned_window(model, stats) or section.context_windows.get(model)
     return adapted(profile_for(model), section.base_url, window=told).context_window
 

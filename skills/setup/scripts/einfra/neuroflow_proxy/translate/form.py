@@ -1,4 +1,4 @@
-"""The JSON of an answer that was to be JSON, whether or not the provider has held the model to it.
+"""Structured output: the JSON of an answer that was to be JSON, whether or not the provider has enforced that.
 
 Models put it between three backticks or between words, and say something behind it. The text is held to its end, and of
 it only the JSON that the schema accepts is passed on. If there is none the model is asked once more; and if there is
@@ -19,20 +19,20 @@ AGAIN = (
 )
 
 MAX_TRIES = 20
-"""So many opening braces are tried: a text with more that lead nowhere is no form."""
+"""How many opening braces are tried: after so many that begin no such JSON, the text is taken as it is."""
 
 _decoder = json.JSONDecoder()
 
 
 class Form(NamedTuple):
-    """What an answer has come to. Where it is not met, `text` is what was said."""
+    """The result: `text` is JSON that the schema accepts if `is_met`, else all that was said."""
 
     text: str
     is_met: bool
 
 
 class FormText:
-    """The text of one answer, which is to fulfil `schema`."""
+    """Collects the text of one answer that is to be JSON of a schema."""
 
     def __init__(self, schema: Any) -> None:
         self._schema = schema

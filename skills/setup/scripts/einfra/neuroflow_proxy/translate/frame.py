@@ -77,7 +77,7 @@ class Frame:
 
 
 def with_text(piece: Piece, text: str) -> Piece:
-    """The same piece of something with another text."""
+    """A copy of the piece with another text."""
     if isinstance(piece, ToolCall):
         return ToolCall(piece.slot, "", "", text)
     return type(piece)(text)

@@ -19,7 +19,7 @@ _FIRST_LOOK = 1_000
 """Bytes that tell most conversations apart."""
 _MOST_CONVERSATIONS = 32
 _MOST_BYTES = 8 * 1024 * 1024
-"""Of the clients' JSON. With what was made of it, that is 30 MB of memory (measured: 3.7 times as much)."""
+"""Limit for the clients' JSON that is kept. With its translations that is 30 MB of memory (measured: 3.7 times)."""
 
 
 _NOTHING = Size()
@@ -30,11 +30,10 @@ class _Place(NamedTuple):
 
     pause: Pause
     size: Size
-    """Of what was written before it."""
+    """The size of what is translated before it."""
     end: int
-    """Of the JSON up to the message behind the pause, which is the assistant's, and the comma after it.
-
-    Were it another's message, the turn before would go on.
+    """How many bytes of the client's JSON have to be the same: up to the end of the message behind the pause, which is
+    the assistant's, and the comma after it. If that message were the user's, the turn before would go on.
     """
 
 

@@ -41,7 +41,7 @@ class _Choice(TypedDict, total=False):
 
 
 class _Chunk(TypedDict, total=False):
-    """Of a chunk with choices, be it none, all that `ChunkReader` asks for."""
+    """All that `ChunkReader` needs of a chunk that has `choices`, even if that is empty."""
 
     choices: list[_Choice]
     usage: Any
@@ -153,7 +153,7 @@ class ChunkReader:
         return self._plain_pieces(chunk) if chunk is not None and "choices" in chunk else None
 
     def hear(self, piece: Piece) -> None:
-        """Such a piece was read, here or by others."""
+        """Note that a piece as `plain_pieces` gives it was read, by this reader or by its frame."""
         self._has_deltas = True
         if isinstance(piece, ToolCall):
             self._slots[piece.slot].extent.feed(piece.arguments)

@@ -26,7 +26,7 @@ LEAST_TOP_P = 0.01
 LEAST_OUTPUT = 1_024
 """Asked for even where the window seems full: the estimate may be wrong; if it is not, the provider says so clearly."""
 ROOM_TO_GO_ON = 8_192
-"""The same where the client can make the conversation shorter instead. In less room the files that an agent writes are
+"""The least output asked for where the client can shorten the conversation instead. In less, files that it writes are
 cut off, and so is the summary of all that was done; each new try makes the conversation longer still."""
 THINKING_ROOM = 4_096
 """The least that a model gets which cannot answer without reasoning first."""

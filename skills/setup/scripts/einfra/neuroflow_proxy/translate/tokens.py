@@ -30,7 +30,7 @@ _PER_SIGN = 0.65
 
 _LONG = 4_000
 _STRIDE = 5
-"""Of long texts every fifth character is looked at: that is as good for shares, and in time for a megabyte."""
+"""In long texts every fifth character is looked at: the shares come out alike, and a megabyte takes a fifth."""
 
 _IMAGE_TOKENS = 1_600
 """What providers count for an image of about 1,100 by 1,100 pixels. Most count by size; few count thrice as many."""

@@ -12,7 +12,7 @@ from ..wire.codec import dumps, dumps_text, loads
 from .fields import MAX_DEPTH, Path, encodable_json, is_too_deep, refusal
 
 _MEANINGLESS = frozenset({"$schema", "$id", "$comment", "$anchor"})
-"""Of use to validators alone. Claude Code sends `$schema` with every tool."""
+"""Keywords that only validators use. Claude Code sends `$schema` with every tool."""
 _NOT_COMPILED = frozenset(
     {
         *("multipleOf", "uniqueItems", "contains", "minContains", "maxContains", "patternProperties", "propertyNames"),

@@ -78,7 +78,7 @@ class Tools(NamedTuple):
     ignored: Mapping[str, int]
     """Fields that nobody here knows, and how often each occurred."""
     size: Size
-    """Of `functions`, for an estimate."""
+    """The size of `functions`, for an estimate of tokens."""
 
 
 def read_tools(body: dict[str, Any], *, plain: bool = False) -> Tools:
@@ -96,7 +96,7 @@ def read_tools(body: dict[str, Any], *, plain: bool = False) -> Tools:
 
 
 _MOST_BYTES = 1_000_000
-"""Of tools that are remembered."""
+"""The longest list of tools, as JSON, whose translation is kept."""
 _NO_TOOLS = Tools([], {}, {}, None, {}, Size())
 
 

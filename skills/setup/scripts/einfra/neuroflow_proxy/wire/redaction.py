@@ -44,7 +44,7 @@ def redact(text: str, secrets: Collection[str] = ()) -> str:
 
 
 def redact_body(body: bytes, secrets: Collection[str] = ()) -> bytes:
-    """The same for a request or an answer: JSON, a stream of events, or any text. What was JSON stays JSON."""
+    """A request or an answer without secrets: JSON, a stream of events, or any text. What was JSON stays JSON."""
     pattern = _pattern(tuple(secrets))
     text = pattern.sub(REDACTED, body.decode("utf-8", "surrogateescape"))
     parts = [text] if _parsed(text) else _lines(text)

@@ -144,7 +144,7 @@ def _anthropic_key(found: Sequence[Source]) -> Iterator[Check]:
 
 
 def _rest(wanted: Sequence[Variable], found: Sequence[Source]) -> Iterator[Check]:
-    """Those that choose the model and save tokens: one by one where something is wrong, else counted."""
+    """The variables that choose the model and save tokens: one by one where something is wrong, else counted."""
     well: Counter[str] = Counter()
     missing = 0
     for variable in wanted:

@@ -42,7 +42,7 @@ def private_files(path: Path, section: CustomLlm, found: Sequence[Source], place
 
 
 def _grants(files: Sequence[Path]) -> Iterator[Check]:
-    """The same where files have no mode but a list of those who may."""
+    """Who may read each file, on Windows, where files have no mode but an access control list."""
     for file in files:
         others = who_may(file, system_folder())[1:]
         if others:
