@@ -114,8 +114,10 @@ def test_undo_leaves_the_machine_as_it_was(user: User) -> None:
 
 def test_undo_from_nothing_leaves_nothing(user: User) -> None:
     user.set_up("--yes", "--connect", "settings", "--skip-login")
-    user.run("undo")
+    told = user.run("undo").stdout
     assert files_below(user.home) == {}
+    assert f"Removed: {user.file}" in told
+    assert "Restored" not in told, "there was nothing before"
     assert list(user.project.iterdir()) == []
 
 

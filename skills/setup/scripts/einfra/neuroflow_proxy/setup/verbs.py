@@ -39,7 +39,10 @@ def undo(place: Place, instances: Instances) -> Report:
                 commit_undone(file, place)
             return Report(
                 {"undone": True, "files": [str(file) for file in changed]},
-                [*(f"Restored: {file}" for file in changed), "The proxy is stopped."],
+                [
+                    *(f"{'Restored' if file.exists() else 'Removed'}: {file}" for file in changed),
+                    "The proxy is stopped.",
+                ],
             )
     return Report({"undone": False, "files": []}, ["There is nothing to undo here."])
 
