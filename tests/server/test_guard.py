@@ -53,6 +53,8 @@ def test_nothing_is_served_without_the_token(guarded: str, path: str, headers: d
     response = httpx.post(guarded + path, json=ASK, headers=headers)
     assert response.status_code == 401
     assert response.json()["error"]["type"] == "authentication_error"
+    assert "access token" in response.json()["error"]["message"]
+    assert "scripts/setup" in response.json()["error"]["message"], "a name that everybody can type"
     assert "t0ken" not in response.text
     assert httpx.get(f"{guarded}/v1/models", headers=headers).status_code == 401
 

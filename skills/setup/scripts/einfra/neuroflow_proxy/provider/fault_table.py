@@ -16,7 +16,7 @@ from .patterns import LatePattern
 
 _MODEL_HINT = f"Choose another model with /model, or with {SET_UP}."
 _MONEY_HINT = f"Add credit there, choose another model with /model, or give another key to {SET_UP}."
-_URL_HINT = "Check the base URL: it is the part before /chat/completions and mostly ends in /v1."
+_URL_HINT = "Check the base URL: it is the part before /chat/completions, and usually ends in /v1."
 _KEY_OR_URL_HINT = "{key_help} If the key is right: " + _URL_HINT
 _QUEUE_HINT = "Other sessions or programs use the same key: end some of them, or wait."
 _SLOW_HINT = "Try again, or choose a faster model with /model."
@@ -66,7 +66,7 @@ RULES = (
     # In front of the API: logins, portals, wrong addresses.
     Rule(
         Kind.AUTHENTICATION,
-        "{provider} sends us to a login page ({location})",
+        "{provider} redirects to a login page ({location})",
         _KEY_OR_URL_HINT,
         status=_REDIRECT,
         header=("location", _LOGIN),
@@ -93,7 +93,7 @@ RULES = (
     Rule(
         Kind.INVALID_REQUEST,
         "{provider}'s content filter refused the conversation",
-        "Say it in other words, or choose another model with /model.",
+        "Rephrase it, or choose another model with /model.",
         status=_CLIENT,
         says=_words(
             r"content[_ ]?filter|DataInspectionFailed|ResponsibleAIPolicy|content_?policy|content management policy",
@@ -103,7 +103,7 @@ RULES = (
     Rule(
         Kind.BROKEN_ANSWER,  # so that it is tried again: the model writes something else then
         "{model} wrote a tool call that {provider} could not read",
-        "Trying again mostly helps.",
+        "Trying again usually helps.",
         says=_words("tool_use_failed"),
     ),
     Rule(
@@ -133,10 +133,10 @@ RULES = (
         says=_words(r"request too large for .{0,200}(?:per min|TPM)"),
         should_retry=False,
     ),
-    Rule(Kind.BILLING, "{provider} wants to be paid", _MONEY_HINT, status=_statuses(402)),
+    Rule(Kind.BILLING, "The account at {provider} has no credit", _MONEY_HINT, status=_statuses(402)),
     Rule(
         Kind.BILLING,
-        "{provider} wants to be paid, or the budget of this key is used up",
+        "The account at {provider} has no credit, or the budget of this key is used up",
         _MONEY_HINT,
         status=_statuses(400, 401, 403, 429),
         says=_words(
@@ -208,7 +208,7 @@ RULES = (
     ),
     Rule(
         Kind.PERMISSION,
-        "Something in front of {provider} blocks us",
+        "Something in front of {provider} blocks the request",
         "A firewall or bot check does this: try another network or VPN.",
         status=_statuses(403),
         is_page=True,
@@ -235,12 +235,12 @@ RULES = (
     ),
     Rule(
         Kind.RATE_LIMIT,
-        "The request waited in vain in {provider}'s queue for your key",
+        "The request waited too long in {provider}'s queue for your key",
         _QUEUE_HINT,
         status=_statuses(429),
         header=("x-rate-limit-queue-status", _words("timeout")),
     ),
-    Rule(Kind.RATE_LIMIT, "{provider} wants us to slow down", status=_statuses(429)),
+    Rule(Kind.RATE_LIMIT, "{provider} limits how often it may be asked", status=_statuses(429)),
     Rule(
         # Not `TOO_LARGE`: on a 413 Claude Code asks for a summary of nearly all of it, once, and gives up if that is
         # too large as well; on these words it takes away more and more. Mostly it is a web server's limit in bytes.
@@ -276,7 +276,7 @@ RULES = (
     # Whatever is left.
     Rule(Kind.BROKEN_ANSWER, "{provider} failed", status=_SERVER),
     Rule(Kind.INVALID_REQUEST, "{provider} refused the request", status=_CLIENT),
-    Rule(Kind.BROKEN_ANSWER, "{provider} gave an answer that is none", _URL_HINT),
+    Rule(Kind.BROKEN_ANSWER, "The answer of {provider} cannot be read", _URL_HINT),
 )
 
 # What the labels of a body say where no status stands: in a stream, or under 200.

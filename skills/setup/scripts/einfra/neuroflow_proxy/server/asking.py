@@ -172,7 +172,7 @@ class Asking:
                     self.first_byte_s = time.monotonic() - self.began
                 received += len(data)
                 if received > MAX_ANSWER_BYTES:
-                    raise UpstreamError(f"{self.question.model} was speaking without end, and was cut off.")
+                    raise UpstreamError(f"The answer of {self.question.model} did not end, and was cut off.")
                 events = stream.feed(data)
                 if stream.is_over or stream.failure is not None:
                     last = events

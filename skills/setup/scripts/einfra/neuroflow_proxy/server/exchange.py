@@ -96,7 +96,7 @@ class Exchange:
 
     def _bug(self, error: Exception) -> ProxyError:
         _log.error("a bug of the proxy", exc_info=error)
-        return UpstreamError("The proxy met a bug of its own.", hint="Its log says more.", kind=Kind.BUG)
+        return UpstreamError("An internal error of the proxy.", hint="Its log has the details.", kind=Kind.BUG)
 
     def _resolve(self, kind: RequestKind) -> str:
         requested = self._body.get("model")

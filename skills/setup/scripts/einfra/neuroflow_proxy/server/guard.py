@@ -1,14 +1,14 @@
 """Who may talk to the proxy: decided before anything is read.
 
-A token, where one is set, is all that is asked for. Without one (`uvicorn proxy:app`, started by hand) only this
-machine may use the proxy, and no web page: browsers say where a request comes from, and a rebound DNS name shows in
-Host. What another server has passed on shows in the headers that such servers add, and is not from this machine.
+An access token, where one is set, is all that is asked for. Without one (`uvicorn proxy:app`, started by hand) only
+this machine may use the proxy, and no web page: browsers say where a request comes from, and a rebound DNS name shows
+in Host. What another server has passed on shows in the headers that such servers add, and is not from this machine.
 """
 
 import hmac
 from collections.abc import Callable, Mapping
 
-from ..errors import Kind, ProxyError
+from ..errors import SET_UP, Kind, ProxyError
 from ..wire.hosts import is_loopback
 from .answers import send_error
 from .asgi import ASGIApp, Receive, Scope, Send
@@ -80,7 +80,7 @@ def _forbidden(message: str, hint: str) -> ProxyError:
 
 def _unauthorized() -> ProxyError:
     return ProxyError(
-        "This proxy wants its token.",
-        hint="Set ANTHROPIC_AUTH_TOKEN to the one that set-up printed (configure.py env).",
+        "This proxy requires its access token, and the request has none or another.",
+        hint=f"Claude Code finds it in ANTHROPIC_AUTH_TOKEN: connect it again with {SET_UP}.",
         kind=Kind.AUTHENTICATION,
     )
