@@ -86,7 +86,7 @@ def test_a_look_alike_passes_unchanged_however_it_is_cut(text: str, channel: Cha
 
 @LEAKS
 def test_without_tools_a_leak_is_text(leak: Leak) -> None:
-    if leak.name.startswith("harmony"):
+    if leak.name.startswith("harmony") or leak.name == "kimi-k3":
         return  # the frame is no text, with or without tools
     fragments = rescue(Text, leak.raw, tools={})
     assert said_in(Text, fragments) == leak.raw

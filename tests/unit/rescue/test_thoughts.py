@@ -3,6 +3,7 @@
 import pytest
 
 from neuroflow_proxy.fragments import Finish, Fragment, Reasoning, Text, ToolCall
+from neuroflow_proxy.rescue.harvest import Channel
 from neuroflow_proxy.rescue.stage import MAX_OPENING, Rescue
 
 FENCE = "```"
@@ -163,9 +164,39 @@ def test_the_messages_of_gpt_oss_go_to_their_channels() -> None:
 
 def test_the_sections_of_kimi_k3_go_to_their_channels() -> None:
     raw = "Sums.<|close|>think<|sep|><|open|>response<|sep|>It is 4.<|close|>response<|sep|><|close|>message<|sep|>"
-    reasoning, text = said(run(*map(Text, raw), opens_in_thought=True))
-    assert reasoning == "Sums."
-    assert text.startswith("It is 4.")
+    assert said(run(*map(Text, raw), opens_in_thought=True)) == ("Sums.", "It is 4.")
+
+
+@pytest.mark.parametrize("field", [Reasoning, Text])
+@pytest.mark.parametrize("close", ["<|close|>think<|sep|>", "<|close|>think", ""])
+def test_an_answer_of_kimi_k3_behind_a_thought_that_was_closed_badly_is_said(field: Channel, close: str) -> None:
+    opening = "" if close or field is Reasoning else "<|open|>think<|sep|>"
+    raw = f"{opening}Sums.{close}<|open|>response<|sep|>It is 4.<|close|>response<|sep|><|close|>message<|sep|>"
+    for pieces in ([raw], list(raw)):
+        assert said(run(*[field(piece) for piece in pieces], opens_in_thought=True)) == ("Sums.", "It is 4.")
+
+
+@pytest.mark.parametrize("text", ["It is 4.", "<|open|>response<|sep|>It is 4.", "It is 4.<|close|>response<|sep|>"])
+@pytest.mark.parametrize(
+    "end", ["<|close|>message<|sep|>", "<|close|>message<|sep|><|end_of_msg|>", "<|close|>message"]
+)
+def test_the_end_of_a_message_of_kimi_k3_is_no_text(text: str, end: str) -> None:
+    for pieces in ([text + end], list(text + end)):
+        assert said(run(Reasoning("Sums."), *map(Text, pieces))) == ("Sums.", "It is 4.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "K3 ends a turn with `<|close|>message<|sep|>` and closes <|close|>think in between.",
+        f"{FENCE}\n<|open|>response<|sep|>Hi<|close|>response<|sep|><|close|>message<|sep|>\n{FENCE}\n",
+        "The mark <|close|>message<|sep|> ends it, and <|end_of_msg|> the turn.",
+    ],
+)
+def test_a_mention_of_the_sections_of_kimi_k3_passes_unchanged(text: str) -> None:
+    for pieces in ([text], list(text)):
+        assert said(run(Reasoning("hm"), *map(Text, pieces))) == ("hm", text)
+        assert said(run(*map(Reasoning, pieces))) == (text, "")
 
 
 def test_a_call_inside_an_open_thought_is_rescued() -> None:

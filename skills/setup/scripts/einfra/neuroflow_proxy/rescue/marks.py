@@ -55,9 +55,9 @@ class Marks:
         """Whether no mark stands or begins in the text: true of most pieces, and cheap."""
         return self._first.search(text) is None
 
-    def is_beginning(self, text: str) -> bool:
-        """Whether the whole text is the beginning of a mark."""
-        return text in self._beginnings
+    def is_beginning(self, text: str, start: int = 0) -> bool:
+        """Whether the whole text from `start` on is the beginning of a mark."""
+        return len(text) - start < self._longest and text[start:] in self._beginnings
 
     def beginning(self, text: str, start: int) -> int:
         """Where the beginning of a mark starts that the text ends with; its length if there is none."""

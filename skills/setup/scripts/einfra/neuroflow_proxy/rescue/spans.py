@@ -16,6 +16,11 @@ class Span(NamedTuple):
     is_framed: bool = False
 
 
+def _section_ends(*names: str) -> tuple[str, ...]:
+    """How Kimi K3 closes these sections of an answer; also without the token at the end (sglang #32567)."""
+    return tuple(f"<|close|>{name}{end}" for name in names for end in ("<|sep|>", ""))
+
+
 THOUGHTS = (
     Span("<think>", ("</think>",)),
     Span("<thinking>", ("</thinking>",)),
@@ -26,23 +31,24 @@ THOUGHTS = (
     Span("◁think▷", ("◁/think▷",)),
     Span("<|START_THINKING|>", ("<|END_THINKING|>",)),
     Span("<|channel>thought\n", ("<channel|>",)),
-    Span("<|open|>think<|sep|>", ("<|close|>think<|sep|>",), is_framed=True),
+    Span("<|open|>think<|sep|>", _section_ends("think", "message"), is_framed=True),
 )
 RESPONSES = (
-    Span("<|open|>response<|sep|>", ("<|close|>response<|sep|>",), is_thought=False, is_framed=True),
+    Span("<|open|>response<|sep|>", _section_ends("response", "message"), is_thought=False, is_framed=True),
     Span("<|START_RESPONSE|>", ("<|END_RESPONSE|>",), is_thought=False, is_framed=True),
 )
 HARMONY_ENDS = ("<|end|>", "<|return|>")
 
 BY_OPENING = {span.opens: span for span in (*THOUGHTS, *RESPONSES)}
-# Closing marks that are seen without the opening one: templates of these families write that into the prompt.
+# Closing marks that are seen without the opening one: templates of these families write that into the prompt, or the
+# server has taken it (vllm #51412).
 ORPHANS = {
     "</think>": True,
     "</seed:think>": True,
     "[/THINK]": True,
     "◁/think▷": True,
-    "<|close|>think<|sep|>": True,
-    "<|close|>response<|sep|>": False,
+    **dict.fromkeys(_section_ends("think"), True),
+    **dict.fromkeys((*_section_ends("response", "message"), "<|end_of_msg|>"), False),
 }
 """Closing mark -> whether what stood before it was a thought."""
-CLOSINGS = frozenset(mark for span in (*THOUGHTS, *RESPONSES) for mark in span.closes) | set(HARMONY_ENDS)
+CLOSINGS = frozenset(mark for span in (*THOUGHTS, *RESPONSES) for mark in span.closes) | {*HARMONY_ENDS, *ORPHANS}

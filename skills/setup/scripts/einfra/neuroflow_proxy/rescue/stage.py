@@ -26,7 +26,7 @@ from .markup import call_in_name
 from .prose import Prose
 from .schema import Value
 from .source import CutOff, Refuted, Source, Steps, Unfinished
-from .spans import BY_OPENING, CLOSINGS, ORPHANS, Span
+from .spans import BY_OPENING, CLOSINGS, ORPHANS, RESPONSES, Span
 from .toolbox import Call, Toolbox
 
 # How much of the beginning is held, in families whose template opens the thought, waiting for its closing tag.
@@ -271,6 +271,9 @@ class Rescue:
                 return len(text)
             self._say(text[start : found.start()])
             start = found.start()
+            if not ended and self._marks.is_beginning(text, start):  # it may be a longer one
+                self._held = text[start:]
+                return len(text)
             mark = found.group()
             if not self._meets(mark, text, start):
                 self._say(mark)
@@ -336,6 +339,16 @@ class Rescue:
         """Thoughts are opened before anything visible was said; a framed answer may open anything at any time."""
         is_foreign = self._home is Reasoning and not span.is_framed
         is_late = self._said[self._home].has_words and not (span.is_framed and self._is_framed)
+        if span in RESPONSES and self._is_framed_thought(is_late=is_late):
+            before = self._said[self._channel].prose.tail
+            self._open(
+                text,
+                start,
+                len(span.opens),
+                lambda source: thoughts.unmentioned(source, span.opens, before),
+                lambda *_: self._begin_span(span),
+            )
+            return True
         if self._span is not None or is_foreign or is_late:
             self._has_thought = self._has_thought or (span.is_thought and self._home is Text)  # so is what closes it
             return False
@@ -345,6 +358,12 @@ class Rescue:
         else:
             self._begin_span(span)
         return True
+
+    def _is_framed_thought(self, *, is_late: bool) -> bool:
+        """Whether a thought is under way that the model may leave without closing it (vllm #54273, sglang #32567)."""
+        if self._span is not None:
+            return self._span.is_thought and self._span.is_framed
+        return is_late and self._home is Reasoning
 
     def _meets_orphan(self, mark: str, text: str, start: int) -> bool:
         is_framed = mark.startswith("<|")
@@ -357,7 +376,7 @@ class Rescue:
             text,
             start,
             len(mark),
-            lambda source: thoughts.orphan(source, mark, before),
+            lambda source: thoughts.unmentioned(source, mark, before),
             lambda *_: self._on_orphan(mark),
         )
         return True

@@ -8,8 +8,8 @@ _BEFORE_A_MENTION = "\"'“‘«(["
 _AFTER_A_MENTION = " \t.,;:!?)]\"'”’»"
 
 
-def orphan(source: Source, mark: str, before: str) -> Steps[list[str]]:
-    """Take a closing tag that nothing opened, unless it is a mention: words of its sentence stand on both sides."""
+def unmentioned(source: Source, mark: str, before: str) -> Steps[list[str]]:
+    """Take a mark out of its place, unless it is a mention: words of its sentence stand on both sides."""
     yield from source.expect(mark)
     after = yield from source.peek()
     line = before.rpartition("\n")[2]
