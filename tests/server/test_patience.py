@@ -267,6 +267,29 @@ def test_a_turn_that_is_over_is_not_asked_again(provider: DemoProvider, url: str
     assert len(provider.requests) == 1
 
 
+@pytest.mark.parametrize("words", ["The path is in a.py, line 3.", "It is this. " * 60])
+@pytest.mark.parametrize("turn", ["first", "later"])
+@pytest.mark.parametrize("nothing", [[], [{"index": 0, "id": "c8", "function": {"name": None, "arguments": ""}}]])
+def test_a_call_that_the_provider_speaks_of_and_does_not_send_is_asked_for_once(
+    provider: DemoProvider, url: str, words: str, turn: str, nothing: list[JSON]
+) -> None:
+    provider.script = in_turn(
+        [*text(words), delta(tool_calls=nothing), *finish("tool_calls")],
+        [*tool_call("Read", {}, id="c9"), *finish("tool_calls")],
+    )
+    answer = said(ask(url, messages=WORK if turn == "later" else WORK[:1], tools=[TOOL]))
+    assert (answer.text, answer.calls, answer.stop_reason) == (words, [("Read", "{}")], "tool_use")
+
+
+@pytest.mark.parametrize(("words", "tools"), [("Shall I delete it?", [TOOL]), ("It is done.", [])])
+def test_a_call_that_did_not_come_is_not_asked_for_in_the_users_name_or_where_there_are_no_tools(
+    provider: DemoProvider, url: str, words: str, tools: list[Any]
+) -> None:
+    provider.script = in_turn([*text(words), *finish("tool_calls")], OK)
+    assert said(ask(url, messages=WORK, tools=tools)).stop_reason == "end_turn"
+    assert len(provider.requests) == 1
+
+
 def test_what_a_second_try_says_is_a_paragraph_of_its_own(provider: DemoProvider, url: str) -> None:
     provider.script = in_turn(
         [*text("Let me read the file:"), *finish()], [*text("\nIt is read.", pieces=3), *finish()]

@@ -45,6 +45,7 @@ class Usage(NamedTuple):
 WINDOW_FULL = "model_context_window_exceeded"
 _LENGTH = frozenset({"length", "max_tokens", "model_length"})
 _REFUSAL = frozenset({"content_filter", "sensitive", "refusal", "safety"})
+_CALLS = frozenset({"tool_calls", "function_call", "tool_use"})
 
 
 class Finish(NamedTuple):
@@ -62,6 +63,11 @@ class Finish(NamedTuple):
     def is_refusal(self) -> bool:
         """A filter ended the answer."""
         return self.reason.lower() in _REFUSAL
+
+    @property
+    def is_for_calls(self) -> bool:
+        """The model has called tools."""
+        return self.reason.lower() in _CALLS
 
     @property
     def was_cut(self) -> bool:

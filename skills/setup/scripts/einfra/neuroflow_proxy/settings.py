@@ -128,7 +128,8 @@ SECTION_SCHEMA: dict[str, Any] = {
         "second_try": {
             "type": "boolean",
             "default": True,
-            "description": "Ask the model again, once and unseen, after a turn of only reasoning or an announcement.",
+            "description": "Ask the model again, once and unseen, after a turn of only reasoning or an announcement, or"
+            " whose call was lost.",
         },
         "web_search": {
             "type": ["string", "null"],

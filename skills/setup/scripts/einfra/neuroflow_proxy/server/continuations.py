@@ -39,8 +39,8 @@ class SecondTry:
     async def after(self, asking: Asking, write: Write) -> Further | None:
         if self._was_made:
             return None
-        kind = asking.question.request.kind
-        again = second_try(asking.question.body, kind, asking.stream.text_without_call)
+        kind, stream = asking.question.request.kind, asking.stream
+        again = second_try(asking.question.body, kind, stream.text_without_call, misses_a_call=stream.misses_a_call)
         if again is None:
             return None
         self._was_made = True

@@ -138,6 +138,11 @@ class ResponseStream:
         return self._sequencer.text_tail
 
     @property
+    def misses_a_call(self) -> bool:
+        """The provider said that tools were called, and sent no call: its parser has lost it (vllm #54701, #44326)."""
+        return self._ended_by_itself and self._finish is not None and self._finish.is_for_calls
+
+    @property
     def _ended_by_itself(self) -> bool:
         was_cut = self._was_cut or self._stops.matched
         return not (was_cut or self._sequencer.has_calls or self.failure)

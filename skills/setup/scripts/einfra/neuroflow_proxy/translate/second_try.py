@@ -1,9 +1,9 @@
 """When a turn has come to nothing, and what to ask instead. Pure.
 
-Open models sometimes reason and then say nothing, or announce a tool call and end the turn without making it; the user
-then has to type "continue". One second try, unseen, is made where the turn was plainly not over; more would be
-guessing. A summary of which nothing came would end the session: Claude Code asks for it where the window is full, and
-cannot go on without.
+Open models sometimes reason and then say nothing, or announce a tool call and end the turn without making it, and
+servers lose a call that was made; the user then has to type "continue". One second try, unseen, is made where the turn
+was plainly not over; more would be guessing. A summary of which nothing came would end the session: Claude Code asks
+for it where the window is full, and cannot go on without.
 """
 
 import re
@@ -33,10 +33,11 @@ _AWAITS_THE_USER = re.compile(
 )
 
 
-def second_try(body: JSON, kind: RequestKind, text: str | None) -> JSON | None:
+def second_try(body: JSON, kind: RequestKind, text: str | None, *, misses_a_call: bool = False) -> JSON | None:
     """The Messages request to make instead, or None if the turn was over.
 
     `text` is the end of what was said by an answer that called no tool and stopped by itself; None for any other.
+    `misses_a_call` says that the provider spoke of a call all the same.
     """
     if text is None or kind not in _WANT_WORDS:
         return None
@@ -44,12 +45,16 @@ def second_try(body: JSON, kind: RequestKind, text: str | None) -> JSON | None:
         return {**body, "thinking": {"type": "disabled"}} if kind is RequestKind.MAIN else dict(body)
     if kind is not RequestKind.MAIN:
         return None
-    if not _is_at_work(body) or len(text) > _LONGEST_ANNOUNCEMENT or not _ANNOUNCES.search(text):
+    if not (misses_a_call and body.get("tools")) and not (_is_at_work(body) and _is_announcement(text)):
         return None
     if _AWAITS_THE_USER.search(text.rstrip().rpartition("\n\n")[2]):
         return None
     said = {"role": "assistant", "content": text}
     return {**body, "messages": [*body["messages"], said, {"role": "user", "content": NUDGE}]}
+
+
+def _is_announcement(text: str) -> bool:
+    return len(text) <= _LONGEST_ANNOUNCEMENT and _ANNOUNCES.search(text) is not None
 
 
 def _is_at_work(body: JSON) -> bool:

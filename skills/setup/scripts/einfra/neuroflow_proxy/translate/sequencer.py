@@ -80,6 +80,11 @@ class _Call:
     def is_done(self) -> bool:
         return self._arguments is not None and self._arguments.is_complete
 
+    @property
+    def says_anything(self) -> bool:
+        """It has a name, or arguments: parsers also send calls with neither."""
+        return bool(self._name or self._unread) or self._arguments is not None
+
     def add(self, piece: ToolCall) -> None:
         self._id = self._id or piece.id
         if self._arguments is not None:
@@ -188,7 +193,7 @@ class BlockSequencer:
 
     @property
     def has_calls(self) -> bool:
-        return bool(self._calls)
+        return any(call.says_anything for call in self._calls.values())
 
     def schema_of(self, name: str) -> JSON | None:
         return self._schemas_by_client_name.get(self.names.resolve(name))
