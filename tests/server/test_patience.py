@@ -281,6 +281,32 @@ def test_a_call_that_the_provider_speaks_of_and_does_not_send_is_asked_for_once(
     assert (answer.text, answer.calls, answer.stop_reason) == (words, [("Read", "{}")], "tool_use")
 
 
+UNREADABLE = {
+    "of a tool that there is not": '<tool_call>\n{"name": "Grep", "arguments": {"pattern": "a?"}}\n</tool_call>',
+    "without its beginning": "ls -la</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>",
+    "without a name": "<|tool_call_begin|>call_2<|tool_call_argument_begin|>{}<|tool_call_end|>",
+    "of GLM's without a tag": "<tool_call>Read<arg_key>path</arg_key>a.py</arg_value></tool_call>\n",
+}
+
+
+@pytest.mark.parametrize("written", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_call_that_nobody_can_read_is_asked_for_once(provider: DemoProvider, url: str, written: str) -> None:
+    words = f"I look at it.\n\n{written}"
+    again = [*tool_call("Read", {}, id="c9"), *finish("tool_calls")]
+    provider.script = in_turn([*text(words), *finish()], again)
+    answer = said(ask(url, messages=WORK, tools=[TOOL]))
+    assert (answer.text, answer.calls) == (words, [("Read", "{}")])
+
+
+@pytest.mark.parametrize(
+    "words", ["It ends with `</tool_call>`.", "```\n<tool_call>x</tool_call>\n```", "So </invoke> it is."]
+)
+def test_a_turn_that_speaks_of_calls_is_not_asked_again(provider: DemoProvider, url: str, words: str) -> None:
+    provider.script = in_turn([*text(words), *finish()], OK)
+    assert said(ask(url, messages=WORK, tools=[TOOL])).text == words
+    assert len(provider.requests) == 1
+
+
 @pytest.mark.parametrize(("words", "tools"), [("Shall I delete it?", [TOOL]), ("It is done.", [])])
 def test_a_call_that_did_not_come_is_not_asked_for_in_the_users_name_or_where_there_are_no_tools(
     provider: DemoProvider, url: str, words: str, tools: list[Any]

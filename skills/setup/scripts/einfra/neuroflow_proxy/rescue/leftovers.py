@@ -10,11 +10,14 @@ from .control_tokens import CALL_BEGINS, GAPS, MISTRAL, SECTIONS
 from .markup import CLOSES_A_CALL, WRAPPERS
 from .source import Source, Steps
 from .spans import Span
-from .tags import PREFIX, peek_tag, take
+from .tags import PREFIX, closing, peek_tag, take
 
-_MARKS = (
+_CALL_ENDS = (
     *("<|tool_call_end|>", "<|tool_calls_section_end|>", "<|tool_call_section_end|>"),
     *(f"<{bar}tool{gap}{what}{gap}end{bar}>" for bar in "｜|" for gap in GAPS for what in ("call", "calls")),
+)
+_MARKS = (
+    *_CALL_ENDS,
     *("<｜end▁of▁sentence｜>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_msg|>", "</s>"),
     *("<|call|>", "<|end|>", "<|return|>", "[/TOOL_CALLS]", "<|/tool_call|>", "<|END_ACTION|>", "<|action_end|>"),
     *("<|tools_suffix|>", "<|python_end|>", "<tool_call|>", "<end_function_call>", "<turn|>", "<end_of_turn>"),
@@ -27,12 +30,21 @@ _OPENING = re.compile(
     rf"(?:\s|{'|'.join(map(re.escape, (*SECTIONS, *CALL_BEGINS, MISTRAL)))}"
     rf"|<\s?{PREFIX}(?:{'|'.join(sorted(WRAPPERS))})(?:>|\Z))+"
 )
+_ENDS_A_CALL = re.compile(
+    rf"(?:{closing('tool_call', 'tool_calls', 'function_calls', 'invoke', 'function', 'tools').pattern}"
+    rf"|{'|'.join(map(re.escape, _CALL_ENDS))})\s*\Z"
+)
 _STRAY = (">", "}", "]")  # the end of what a parser did not take whole: only with a mark behind it
 
 
 def is_opening(text: str) -> bool:
     """Whether nothing stands here but what opens a call: a parser's residue, where a native call follows."""
     return _OPENING.fullmatch(text) is not None
+
+
+def ends_a_call(text: str) -> bool:
+    """Whether a text, in which no call was found, ends as calls do: the model has made one that nobody can read."""
+    return _ENDS_A_CALL.search(text) is not None
 
 
 def leftovers(source: Source) -> Steps[str]:

@@ -1,14 +1,15 @@
 """When a turn has come to nothing, and what to ask instead. Pure.
 
 Open models sometimes reason and then say nothing, or announce a tool call and end the turn without making it, and
-servers lose a call that was made; the user then has to type "continue". One second try, unseen, is made where the turn
-was plainly not over; more would be guessing. A summary of which nothing came would end the session: Claude Code asks
-for it where the window is full, and cannot go on without.
+servers lose a call that was made, or pass on one that nobody can read; the user then has to type "continue". One second
+try, unseen, is made where the turn was plainly not over; more would be guessing. A summary of which nothing came would
+end the session: Claude Code asks for it where the window is full, and cannot go on without.
 """
 
 import re
 from typing import Any
 
+from ..rescue.leftovers import ends_a_call
 from ..wire.messages_api import JSON
 from .request_kind import RequestKind
 
@@ -43,14 +44,18 @@ def second_try(body: JSON, kind: RequestKind, text: str | None, *, misses_a_call
         return None
     if not text.strip():
         return {**body, "thinking": {"type": "disabled"}} if kind is RequestKind.MAIN else dict(body)
-    if kind is not RequestKind.MAIN:
-        return None
-    if not (misses_a_call and body.get("tools")) and not (_is_at_work(body) and _is_announcement(text)):
-        return None
-    if _AWAITS_THE_USER.search(text.rstrip().rpartition("\n\n")[2]):
+    if kind is not RequestKind.MAIN or not _was_to_go_on(body, text, misses_a_call=misses_a_call):
         return None
     said = {"role": "assistant", "content": text}
     return {**body, "messages": [*body["messages"], said, {"role": "user", "content": NUDGE}]}
+
+
+def _was_to_go_on(body: JSON, text: str, *, misses_a_call: bool) -> bool:
+    if ends_a_call(text) and _is_at_work(body):
+        return True
+    if _AWAITS_THE_USER.search(text.rstrip().rpartition("\n\n")[2]):
+        return False
+    return (misses_a_call and bool(body.get("tools"))) or (_is_announcement(text) and _is_at_work(body))
 
 
 def _is_announcement(text: str) -> bool:
