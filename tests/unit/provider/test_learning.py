@@ -46,6 +46,7 @@ def taught(error: Any, known: Learned = NOTHING_LEARNED, **sent: Any) -> Learned
         ("got an unexpected keyword argument 'enable_thinking'", "chat_template_kwargs"),
         ("parallel_tool_calls is not supported", "parallel_tool_calls"),
         ("Thinking mode does not support this tool_choice", "tool_choice"),
+        ("tool_choice 'required' is incompatible with thinking enabled", "tool_choice"),
         ("This response_format type is unavailable now", "response_format"),
         ("Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead.", "max_tokens"),
     ],

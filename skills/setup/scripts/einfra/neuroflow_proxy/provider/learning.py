@@ -28,7 +28,8 @@ _NEEDED = frozenset({"model", "messages", "stream", "tools"})
 
 _REFUSES = LatePattern(
     r"not (?:support|permit|allow|enabl|accept|valid|available|a valid|empty|compatible)|n't support|cannot|unsupported"
-    r"|unavailable|unrecogni[sz]ed|unknown|unexpected|extra|forbidden|invalid|must be|should be|only|deprecated",
+    r"|unavailable|incompatible|unrecogni[sz]ed|unknown|unexpected|extra|forbidden|invalid|must be|should be|only"
+    r"|deprecated",
     re.I,
 )
 _NO_IMAGES = LatePattern(
