@@ -326,6 +326,23 @@ POSITIVE = [
         PWD,
         "Checking.",
     ),
+    Leak("glm-value-not-opened", "<tool_call>Bash<arg_key>command</arg_key>pwd</arg_value></tool_call>", PWD),
+    Leak(
+        "glm-first-value-not-opened",
+        "<tool_call>Read<arg_key>file_path</arg_key>/a.py</arg_value><arg_key>offset</arg_key><arg_value>5</arg_value>"
+        "<arg_key>limit</arg_key>\n10</arg_value></tool_call>",
+        READ,
+    ),
+    Leak(
+        "glm-key-opened-twice",
+        "<tool_call>Bash\n<arg_key><arg_key>command</arg_key><arg_value>pwd</arg_value></tool_call>",
+        PWD,
+    ),
+    Leak(
+        "glm-key-closed-twice",
+        "<tool_call>Bash<arg_key>command</arg_key></arg_key><arg_value>pwd</arg_value></tool_call>",
+        PWD,
+    ),
     Leak("glm-unterminated", "<tool_call>Bash<arg_key>command</arg_key><arg_value>pwd</arg_value>", PWD),
     Leak("glm-no-arguments", "<tool_call>ListTasks\n</tool_call>", [("ListTasks", {})]),
     Leak(

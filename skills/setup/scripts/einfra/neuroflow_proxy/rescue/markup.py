@@ -311,9 +311,13 @@ def _named(source: Source, tools: Toolbox) -> Steps[list[Item]]:
                 yield from source.expect(*_GLM_KEY_ENDS)
             else:
                 key, _ = yield from source.until(_GLM_KEY_END, _GLM_LONGEST, wake=">", limit=200)
-            yield from source.space()
-            yield from source.expect(*_GLM_VALUES)
             key = key.strip()
+            yield from source.space()
+            if (yield from source.accept(*_GLM_KEY_ENDS)):  # once more (vllm #54971)
+                yield from source.space()
+            # Under load GLM leaves out what opens a value; behind a key of the tool's, one begins (vllm #49248).
+            if not (yield from source.accept(*_GLM_VALUES)) and not tools.lists(name, key):
+                raise CutOff if source.has_ended else Refuted
             arguments[key] = tools.from_text(name, key, (yield from _glm_value(source)))
         return [tools.call(name, arguments, "glm")]
     except Unreadable as error:
@@ -369,6 +373,7 @@ def _glm_key(source: Source, tools: Toolbox, name: str, *, is_first: bool) -> St
     gap = yield from source.space()
     opened = yield from source.accept(*_GLM_NEXT)
     if opened in _GLM_KEYS:
+        yield from source.accept(opened)  # once more
         return True
     if opened in _GLM_CALL_ENDS:
         return False
