@@ -38,6 +38,8 @@ scraps = st.lists(
             "//x",
             "```",
             "\\u00e9",
+            "</｜DSML｜parameter",
+            "</arg_value>",
         ]
     ),
     max_size=20,

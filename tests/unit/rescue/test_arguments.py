@@ -73,6 +73,16 @@ REPAIRS: dict[str, tuple[str, str, Any]] = {
     ),
     "one level too deep as text": ("Bash", '{"arguments": "{\\"command\\": \\"ls\\"}"}', {"command": "ls"}),
     "nothing but the one thing to tell": ("Bash", '{"arguments": "ls -la"}', {"command": "ls -la"}),
+    "the end of the parameter in its text": (
+        "Bash",
+        '{"command": "make 2>&1</｜DSML｜parameter',
+        {"command": "make 2>&1"},
+    ),
+    "the end of the parameter in its text, and brackets": (
+        "Bash",
+        '{"command": "cat <</arg_value>}',
+        {"command": "cat <"},
+    ),
     "repaired and coerced": ("Read", "{'offset': '5', 'file_path': '/a'}", {"file_path": "/a", "offset": 5}),
 }
 
@@ -105,6 +115,8 @@ HOPELESS = {
     "a word without quotes": ("Bash", '{"command": ls}'),
     "not a number": ("Bash", '{"command": "ls", "timeout": NaN}'),
     "required field missing": ("Bash", '{"timeout": 5,}'),
+    "required field missing behind the end of a parameter": ("Write", '{"file_path": "a>b</｜DSML｜parameter'),
+    "half of the end of a parameter": ("Bash", '{"command": "ls</｜DSML'),
     "wrong type": ("TodoWrite", '{"todos": "all",}'),
     "nothing, but something is required": ("Bash", ""),
     "null, but something is required": ("Bash", "null"),
@@ -143,6 +155,8 @@ def test_what_was_cut_off_is_never_completed(tool: str, text: str, meant: Any) -
         ('{"a": {"b": true}', '{"a": {"b": true}'),
         ('{"a": "\\u00', '{"a": "'),
         ('{"a": "\\', '{"a": "'),
+        ('{"a": "<b></', '{"a": "<b>'),
+        ('{"a": "<b></b', '{"a": "<b></b'),
         (" {", " {"),
         ('"', ""),
     ],
@@ -177,6 +191,15 @@ def test_a_valid_object_stays_as_it_is_even_where_the_schema_would_want_it_other
     sent, stream = run("Read", text)
     assert sent == text
     assert not stream.repaired
+
+
+@pytest.mark.parametrize("tag", ["</｜DSML｜parameter>", "</｜DSML｜parameter", "</arg_value>"])
+def test_a_value_may_hold_the_tag_that_ends_a_parameter(tag: str) -> None:
+    text = f'{{"file_path": "/a", "content": "End it with {tag}, or {tag}"}}'
+    for size in (1, 5, 1000):
+        sent, stream = run("Write", text, size=size)
+        assert sent == text
+        assert not stream.repaired
 
 
 TAKES_INPUT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}

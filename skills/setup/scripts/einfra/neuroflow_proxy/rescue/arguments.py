@@ -3,10 +3,10 @@
 Valid, and yet repaired, is one thing: an object in which all stands one level too deep.
 
 The text is checked while it arrives. What is certain is passed on; what the next character could still turn into
-something else (a closing quote, a comma, a number) waits for that character. From the first character that is not JSON
-on, the rest is held until the call ends; then it is read leniently. The repaired text must continue what was already
-passed on, be an object, and fit the tool's schema. If it does not, the rest goes out as the model wrote it, and the
-client tells the model. Arguments that were cut off are never completed.
+something else (a closing quote, a comma, a number, a tag that ends a parameter) waits for that character. From the
+first character that is not JSON on, the rest is held until the call ends; then it is read leniently. The repaired text
+must continue what was already passed on, be an object, and fit the tool's schema. If it does not, the rest goes out as
+the model wrote it, and the client tells the model. Arguments that were cut off are never completed.
 """
 
 import re
@@ -30,6 +30,11 @@ _PRELUDE = re.compile(r"\s*(?:(?:```\w*|<\|?[\w:]{1,40}\|?>|json\b)\s*)*")
 _ANOTHER = re.compile(r"\s*(?=\{)")
 _MEANS_NONE = ("", "null", "None")
 _LONGEST_WRAPPER = max(map(len, ARGUMENT_KEYS))
+# The tag that ends a parameter. Parsers that miss it take it for text, and then find no end of the string: DeepSeek's
+# behind `2>&1`, where it also loses its `>` (vllm #45877, #53227), GLM's behind `<` (sglang #24147).
+_VALUE_ENDS = ("</｜DSML｜parameter>", "</arg_value>")
+_VALUE_END = re.compile(r"(?:</｜DSML｜parameter|</arg_value)>?[ \]}]{0,16}")
+_LONGEST_VALUE_END = 40
 
 
 # Where in the grammar the text stands. No enum: what is asked several times for each piece must not take 0.2 µs to look
@@ -102,6 +107,8 @@ class ArgumentsStream:
     def _repair(self, said: str, sent: str) -> str | None:
         if said.strip() in _MEANS_NONE:
             return None if required(self._schema) else "{}"
+        if self._at == "STRING" and _VALUE_END.fullmatch(self._held):
+            said = f'{sent}"'
         blank = said[: len(said) - len(said.lstrip())] if sent else ""
         try:
             # Brackets that are missing can only be these; where a string or a number would have ended nobody knows,
@@ -133,7 +140,7 @@ class ArgumentsStream:
                 i = _STRING_RUN.match(text, i).end()  # type: ignore[union-attr]
                 safe, self._at = i, at
                 if i == len(text):
-                    return safe
+                    return safe if at == "KEY" else _before_value_end(text, start)
                 if text[i] == '"':
                     at = "COLON" if at == "KEY" else "AFTER_VALUE"
                     i += 1
@@ -205,6 +212,14 @@ class ArgumentsStream:
     def _break(self, safe: int) -> int:
         self._at = "BROKEN"
         return safe
+
+
+def _before_value_end(text: str, start: int) -> int:
+    """How far a text that ends inside of a string is certain: up to what may turn out to be the end of that string."""
+    at = text.rfind("<", max(start, len(text) - _LONGEST_VALUE_END))
+    if at >= 0 and (_VALUE_END.fullmatch(text, at) or any(end.startswith(text[at:]) for end in _VALUE_ENDS)):
+        return at
+    return len(text)
 
 
 def _read(text: str, missing: Missing) -> str:
