@@ -53,6 +53,8 @@ REPAIRS: dict[str, tuple[str, str, Any]] = {
     "unquoted keys": ("Bash", "{command: 'ls', timeout: 5}", {"command": "ls", "timeout": 5}),
     "triple quotes": ("Bash", '{"command": """a "b"\nc"""}', {"command": 'a "b"\nc'}),
     "brace missing": ("Bash", '{"command": "ls"', {"command": "ls"}),
+    "first brace missing": ("Bash", '"command": "ls", "timeout": 5}', {"command": "ls", "timeout": 5}),
+    "both braces missing": ("Bash", ' "command": "ls"', {"command": "ls"}),
     "brackets missing": ("TodoWrite", '{"todos": [{"a": {"b": true', {"todos": [{"a": {"b": True}}]}),
     "cut behind a comma": ("Bash", '{"command": "ls", ', {"command": "ls"}),
     "nothing at all": ("ListTasks", "", {}),
@@ -107,6 +109,7 @@ def test_what_was_meant_is_sent(tool: str, text: str, meant: Any, size: int) -> 
 
 HOPELESS = {
     "no JSON": ("Bash", "ls -la"),
+    "a string": ("Bash", '"ls"'),
     "a list": ("Bash", '["ls"]'),
     "a key without a value": ("Bash", '{"command": "ls", "timeout": }'),
     "cut in a key": ("Bash", '{"command": "ls", "time'),

@@ -27,6 +27,8 @@ _PART_OF_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?")
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
 _SCALAR_CHARACTERS = re.compile(r"[-+.0-9A-Za-z]{1,400}")
 _PRELUDE = re.compile(r"\s*(?:(?:```\w*|<\|?[\w:]{1,40}\|?>|json\b)\s*)*")
+# A key and its colon, in front of which only a brace can be missing: vLLM forgets it for Qwen (vllm #35266).
+_MEMBER = re.compile(r'\s*"(?:[^"\\]|\\.){1,200}"\s*:')
 _ANOTHER = re.compile(r"\s*(?=\{)")
 _MEANS_NONE = ("", "null", "None")
 _LONGEST_WRAPPER = max(map(len, ARGUMENT_KEYS))
@@ -224,6 +226,8 @@ def _before_value_end(text: str, start: int) -> int:
 
 def _read(text: str, missing: Missing) -> str:
     """The JSON text of the object that is meant: the first that holds anything, unpacked if it was encoded twice."""
+    if _MEMBER.match(text):
+        text = "{" + text
     rewritten, end = rewrite(text, missing=missing)
     while loads(rewritten) == {} and (another := _ANOTHER.match(text, end)):
         rewritten, end = rewrite(text, another.end(), missing=missing)
