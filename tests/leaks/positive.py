@@ -20,6 +20,7 @@ PWD = [("Bash", {"command": "pwd"})]
 READ = [("Read", {"file_path": "/a.py", "offset": 5, "limit": 10})]
 TWO = [("Bash", {"command": "ls -la"}), ("Read", {"file_path": "/etc/hosts"})]
 CODE = "def f(x):\n    return {'a': [x, \"b\"]}  # </div> & <br/>\n"
+GREP = [("Grep", {"pattern": "<T>", "-n": True, "-A": 3, "path": "src"})]
 WRITE = [("Write", {"file_path": "/tmp/f.py", "content": CODE})]
 CODE_JSON = '{"file_path": "/tmp/f.py", "content": "def f(x):\\n    return {\'a\': [x, \\"b\\"]}  # </div> & <br/>\\n"}'
 
@@ -491,6 +492,7 @@ POSITIVE = [
             )
         )
     ),
+    Leak("llama-4-dashes", "<|python_start|>[Grep(pattern='<T>', -n=True, -A=3, path='src')]<|python_end|>", GREP),
     Leak("lfm2", '<|tool_call_start|>[Bash(command="pwd")]<|tool_call_end|>', PWD),
     Leak("olmo", '<function_calls>\nBash(command="pwd")\n</function_calls>', PWD),
     Leak(
@@ -524,6 +526,11 @@ POSITIVE = [
         "gemma-4-code",
         f'<|tool_call>call:Write{{file_path:<|"|>/tmp/f.py<|"|>,content:<|"|>{CODE}<|"|>}}<tool_call|>',
         WRITE,
+    ),
+    Leak(
+        "gemma-4-dashes",
+        '<|tool_call>call:Grep{pattern:<|"|><T><|"|>,-n:true,-A:3,path:<|"|>src<|"|>}<tool_call|>',
+        GREP,
     ),
     Leak("gemma-4-plain-quotes", '<|tool_call>call:Bash{command:"pwd"}<tool_call|>', PWD),
     Leak("function-gemma", "<start_function_call>call:Bash{command:<escape>pwd<escape>}<end_function_call>", PWD),

@@ -12,6 +12,9 @@ _TEXT = {"type": "string"}
 TOOLS: dict[str, dict[str, Any]] = {
     "Bash": _object("command", command=_TEXT, timeout={"type": "number"}, run_in_background={"type": "boolean"}),
     "Read": _object("file_path", file_path=_TEXT, offset={"type": "integer"}, limit={"type": "integer"}),
+    "Grep": _object(
+        "pattern", **{"pattern": _TEXT, "path": _TEXT, "-n": {"type": "boolean"}, "-A": {"type": "number"}}
+    ),
     "Write": _object("file_path", "content", file_path=_TEXT, content=_TEXT),
     "TodoWrite": _object("todos", todos={"type": "array", "items": {"type": "object"}}),
     "ListTasks": _object(),

@@ -159,6 +159,14 @@ def test_a_call_that_the_length_limit_cut_is_not_completed() -> None:
         assert words(out) == cut
 
 
+@pytest.mark.parametrize("key", ['"timeout"', "'timeout'", "timeout", '"timeout" '])
+def test_a_key_behind_which_the_answer_ends_is_no_part_of_the_value_before(key: str) -> None:
+    cut = f'[TOOL_CALLS]Bash[ARGS]{{"command": "ls", {key}'
+    out = run(Text(cut), Finish("stop"))
+    assert commands(out) == []
+    assert words(out) == cut
+
+
 @pytest.mark.parametrize("broken", ['{"</")', '{"name": "Read"(', '{"a": "\\n"(</', '{"(</"'])
 def test_a_broken_object_behind_a_call_is_dropped_alike_wherever_it_is_cut(broken: str) -> None:
     text = '<tool_calls>{"name": "Bash", "arguments": {"command": "pwd"}}' + f"{broken}\nSo.</tool_calls> Done."

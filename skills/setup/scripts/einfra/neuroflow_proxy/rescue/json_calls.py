@@ -6,7 +6,7 @@ Read where a grammar expects them; what stands around them (tags, control tokens
 import re
 from collections.abc import Sequence
 
-from .lenient_json import Missing, Unreadable, read_object
+from .lenient_json import UNQUOTED_KEY, Missing, Unreadable, read_object
 from .schema import ARGUMENT_KEYS, Value, required
 from .source import CutOff, Refuted, Source, Steps
 from .toolbox import Call, Toolbox
@@ -17,7 +17,7 @@ Item = Call | str
 _NAME_KEYS = ("name", "tool_name", "function_name", "function", "tool")
 _OF_DECLARATIONS = frozenset(("description", "input_schema", "inputSchema"))
 # The head of a key; anything else behind a brace is no JSON object, and is seen at once.
-_OBJECT_HEAD = re.compile(r"""\{\s*(?:["'}]|[^\W\d][\w$-]*\s*[:=])""")
+_OBJECT_HEAD = re.compile(rf"""\{{\s*(?:["'}}]|{UNQUOTED_KEY}\s*[:=])""")
 _HEAD_LENGTH = 80
 _NAME_FIRST = re.compile(r"""\{\s*["'](?:name|tool_name|function_name|tool)["']\s*:\s*["']([^"'\\\n]*)["']""")
 _PART_OF_NAME_FIRST = re.compile(r"""\{\s*(?:["']\w*(?:["']\s*(?::\s*(?:["'][^"'\\\n]*)?)?)?)?""")

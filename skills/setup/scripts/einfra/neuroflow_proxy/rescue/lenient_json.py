@@ -33,15 +33,18 @@ _SPACE = re.compile(r"[ \t\r\n]+|(?://|#)[^\n]{0,200}|/\*(?:[^*]|\*(?!/)){0,200}
 _BLANK = re.compile(r"[ \t\r\n]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.])")
 _WORD = re.compile(r"[^\W\d][\w$-]*")
+UNQUOTED_KEY = r"-{0,2}[^\W\d][\w$.-]*"
+"""Also `-n` and `user.name`, as tools call their parameters."""
+_UNQUOTED_KEY = re.compile(UNQUOTED_KEY)
 _LITERALS = {"true": "true", "false": "false", "null": "null", "True": "true", "False": "false", "None": "null"}
 _ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
 _PYTHON_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 _CONTROL = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _STOPS = {quote: re.compile(rf'[\\"{quote}\x00-\x1f]') for quote in "\"'"}
 _VALUE_START = r"""(?:["'\[{]|-?[0-9]|true\b|false\b|null\b|True\b|False\b|None\b)"""
-_KEY = r"""(?:"(?:[^"\\\n]|\\.){0,300}"|'(?:[^'\\\n]|\\.){0,300}'|[^\W\d][\w$-]*)[ \t\r\n]*[:=]"""
-_KEY_FOLLOWS = re.compile(_KEY)
-_MEMBER_FOLLOWS = re.compile(rf"{_KEY}[ \t\r\n]*{_VALUE_START}")
+_KEY = rf"""(?:"(?:[^"\\\n]|\\.){{0,300}}"|'(?:[^'\\\n]|\\.){{0,300}}'|{UNQUOTED_KEY})[ \t\r\n]*"""
+_KEY_FOLLOWS = re.compile(rf"{_KEY}(?:[:=]|\Z)")  # an answer that was cut may end behind a key
+_MEMBER_FOLLOWS = re.compile(rf"{_KEY}[:=][ \t\r\n]*{_VALUE_START}")
 _ITEM_FOLLOWS = re.compile(_VALUE_START)
 # After the last bracket: the end, or what an unparsed call has behind it.
 _CLOSE_FOLLOWS = re.compile(r"[\]}][ \t\r\n]*(?:$|[\]},]|```|</|<[|｜])")
@@ -140,7 +143,7 @@ class _Reader:
         if self._peek() in ('"', "'"):
             self._string(is_key=True, in_object=True)
             return
-        word = _WORD.match(self.text, self.position)
+        word = _UNQUOTED_KEY.match(self.text, self.position)
         if word is None:
             raise Unreadable("not a key")
         self.position = word.end()
