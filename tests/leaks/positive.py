@@ -22,6 +22,7 @@ TWO = [("Bash", {"command": "ls -la"}), ("Read", {"file_path": "/etc/hosts"})]
 CODE = "def f(x):\n    return {'a': [x, \"b\"]}  # </div> & <br/>\n"
 GREP = [("Grep", {"pattern": "<T>", "-n": True, "-A": 3, "path": "src"})]
 WRITE = [("Write", {"file_path": "/tmp/f.py", "content": CODE})]
+XML = [("Write", {"file_path": "/a.xml", "content": "<content>x</content>"})]
 CODE_JSON = '{"file_path": "/tmp/f.py", "content": "def f(x):\\n    return {\'a\': [x, \\"b\\"]}  # </div> & <br/>\\n"}'
 
 
@@ -199,6 +200,21 @@ POSITIVE = [
         "<function=Write>\n<parameter=file_path>\n/x\n</parameter>\n<parameter=content>\nEnd it with </parameter> and "
         "</function>, then go on.\n</parameter>\n</function>",
         [("Write", {"file_path": "/x", "content": "End it with </parameter> and </function>, then go on."})],
+    ),
+    *(
+        Leak(f"value-that-is-an-element-of-the-parameter's-name-{number}", raw, XML)
+        for number, raw in enumerate(
+            (
+                "<function=Write>\n<parameter=file_path>\n/a.xml\n</parameter>\n<parameter=content>\n"
+                "<content>x</content>\n</parameter>\n</function>",
+                '<invoke name="Write">\n<parameter name="file_path">/a.xml</parameter>\n'
+                '<parameter name="content"><content>x</content></parameter>\n</invoke>',
+                '<｜DSML｜invoke name="Write">\n<｜DSML｜parameter name="file_path" string="true">/a.xml'
+                '</｜DSML｜parameter>\n<｜DSML｜parameter name="content" string="true"><content>x</content>'
+                "</｜DSML｜parameter>\n</｜DSML｜invoke>",
+                _k3("Write", ("file_path", "string", "/a.xml"), ("content", "string", "<content>x</content>")),
+            )
+        )
     ),
     Leak("qwen-coder-json-body", '<function=Bash>{"command": "pwd"}</function>', PWD),
     Leak("qwen-coder-attribute", '<function name="Bash"><param name="command">pwd</param></function>', PWD),

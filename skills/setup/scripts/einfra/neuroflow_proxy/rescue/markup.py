@@ -232,7 +232,7 @@ def _value(
             source.position += 1
         nesting.add(taken)
         parts.append(taken)
-    text = "".join(_without_stray_ends(parts, names))
+    text = "".join(_without_stray_ends(parts, {*names, parameter} if opens_own else names))
     if MINIMAX_MARK in text:
         raise Refuted  # nested elements: what they stand for is not known
     if tag.value or (text.startswith("\n") and text.endswith("\n") and not tag.attribute("string")):
