@@ -28,6 +28,7 @@ scraps = st.lists(
             "'",
             '"a"',
             '"command"',
+            '{"command": "ls"',
             '"ls"',
             "true",
             "True",

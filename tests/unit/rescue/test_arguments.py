@@ -72,6 +72,21 @@ REPAIRS: dict[str, tuple[str, str, Any]] = {
         '{} {"file_path": "/a", "offset": "5",}',
         {"file_path": "/a", "offset": 5},
     ),
+    "begun again": (
+        "Bash",
+        '{"command": "ls | head"{"command": "ls | head", "timeout": 5}',
+        {"command": "ls | head", "timeout": 5},
+    ),
+    "begun again behind a number": (
+        "Read",
+        '{"file_path": "/a", "limit": 5{"file_path": "/a", "limit": 5, "offset": 3}',
+        {"file_path": "/a", "limit": 5, "offset": 3},
+    ),
+    "begun again inside": (
+        "mcp__db__query",
+        '{"options": {"options": {"options": 1}}, "sql": "a",}',
+        {"options": {"options": {"options": 1}}, "sql": "a"},
+    ),
     "one level too deep": ("Bash", '{"arguments": {"command": "ls"}}', {"command": "ls"}),
     "one level too deep and of the wrong type": (
         "Read",

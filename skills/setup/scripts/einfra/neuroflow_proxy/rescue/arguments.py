@@ -224,10 +224,19 @@ def _before_value_end(text: str, start: int) -> int:
     return len(text)
 
 
+def _begun_again(text: str) -> int:
+    """Where the object begins that says all of the unfinished one before it again, and more (sglang #23071)."""
+    first_key = text[: text.find(":") + 1]
+    start = text.find(first_key, 1) if first_key else -1
+    is_behind_value = start > 0 and text[:start].rstrip()[-1:] not in (":", ",", "[")
+    return start if is_behind_value and text.startswith(text[:start], start) else 0
+
+
 def _read(text: str, missing: Missing) -> str:
     """The JSON text of the object that is meant: the first that holds anything, unpacked if it was encoded twice."""
     if _MEMBER.match(text):
         text = "{" + text
+    text = text[_begun_again(text) :]
     rewritten, end = rewrite(text, missing=missing)
     while loads(rewritten) == {} and (another := _ANOTHER.match(text, end)):
         rewritten, end = rewrite(text, another.end(), missing=missing)
