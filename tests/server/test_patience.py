@@ -231,6 +231,10 @@ def test_a_second_try_that_breaks_in_its_midst_is_no_clean_end(provider: DemoPro
         "I'll check your settings:",
         "Let me wait for the build to finish.",
         "The test fails. Why? The path is wrong.\n\nLet me fix it:",
+        # The call was begun and never came (DeepSeek V4; pi #3712, dsv4-cc-proxy #9).
+        "I read the file and found it.\n\n<｜DSML｜tool_calls",
+        "<tool_call>\n",
+        "Is it there?\n<|tool_calls_section_begin|><|tool_call_begin|>",
     ],
 )
 def test_an_announced_call_is_asked_for_once(provider: DemoProvider, url: str, words: str) -> None:
@@ -259,6 +263,8 @@ def test_an_announced_call_is_asked_for_once(provider: DemoProvider, url: str, w
         "Two ways are open: A and B. Tell me which, and I will do it",
         "I will not change the other file.",
         "The build is green now I think.",
+        "What opens a call is <tool_call>",
+        "What opens a call:\n\n> <tool_call>",
     ],
 )
 def test_a_turn_that_is_over_is_not_asked_again(provider: DemoProvider, url: str, words: str) -> None:

@@ -26,10 +26,12 @@ _MARKS = (
 _HARMONY_ROLES = tuple(f"{word}<|channel|>" for word in ("commentary", "analysis", "final", "assistant"))
 
 
-_OPENING = re.compile(
-    rf"(?:\s|{'|'.join(map(re.escape, (*SECTIONS, *CALL_BEGINS, MISTRAL)))}"
-    rf"|<\s?{PREFIX}(?:{'|'.join(sorted(WRAPPERS))})(?:>|\Z))+"
+_OPENING_MARK = (
+    rf"(?:{'|'.join(map(re.escape, (*SECTIONS, *CALL_BEGINS, MISTRAL)))}"
+    rf"|<\s?{PREFIX}(?:{'|'.join(sorted(WRAPPERS))})(?:>|\Z))"
 )
+_OPENING = re.compile(rf"(?:\s|{_OPENING_MARK})+")
+_OPENING_AT_END = re.compile(rf"(?:\A|\n)\s*(?:{_OPENING_MARK}\s*)+\Z")
 _ENDS_A_CALL = re.compile(
     rf"(?:{closing('tool_call', 'tool_calls', 'function_calls', 'invoke', 'function', 'tools').pattern}"
     rf"|{'|'.join(map(re.escape, _CALL_ENDS))})\s*\Z"
@@ -40,6 +42,11 @@ _STRAY = (">", "}", "]")  # the end of what a parser did not take whole: only wi
 def is_opening(text: str) -> bool:
     """Whether nothing stands here but what opens a call: a parser's residue, where a native call follows."""
     return _OPENING.fullmatch(text) is not None
+
+
+def ends_in_opening(text: str) -> bool:
+    """Whether what opens a call stands at the text's end, on lines of its own: the call itself never came."""
+    return _OPENING_AT_END.search(text) is not None
 
 
 def ends_a_call(text: str) -> bool:

@@ -1,15 +1,16 @@
 """When a turn has come to nothing, and what to ask instead. Pure.
 
-Open models sometimes reason and then say nothing, or announce a tool call and end the turn without making it, and
-servers lose a call that was made, or pass on one that nobody can read; the user then has to type "continue". One second
-try, unseen, is made where the turn was plainly not over; more would be guessing. A summary of which nothing came would
-end the session: Claude Code asks for it where the window is full, and cannot go on without.
+Open models sometimes reason and then say nothing, or announce a tool call and end the turn without making it, in words
+or with the mark that opens one; and servers lose a call that was made, or pass on one that nobody can read. The user
+then has to type "continue". One second try, unseen, is made where the turn was plainly not over; more would be
+guessing. A summary of which nothing came would end the session: Claude Code asks for it where the window is full, and
+cannot go on without.
 """
 
 import re
 from typing import Any
 
-from ..rescue.leftovers import ends_a_call
+from ..rescue.leftovers import ends_a_call, ends_in_opening
 from ..wire.messages_api import JSON
 from .request_kind import RequestKind
 
@@ -51,11 +52,13 @@ def second_try(body: JSON, kind: RequestKind, text: str | None, *, misses_a_call
 
 
 def _was_to_go_on(body: JSON, text: str, *, misses_a_call: bool) -> bool:
-    if ends_a_call(text) and _is_at_work(body):
+    if not body.get("tools"):
+        return False
+    if ends_in_opening(text) or (ends_a_call(text) and _is_at_work(body)):
         return True
     if _AWAITS_THE_USER.search(text.rstrip().rpartition("\n\n")[2]):
         return False
-    return (misses_a_call and bool(body.get("tools"))) or (_is_announcement(text) and _is_at_work(body))
+    return misses_a_call or (_is_announcement(text) and _is_at_work(body))
 
 
 def _is_announcement(text: str) -> bool:
@@ -63,9 +66,9 @@ def _is_announcement(text: str) -> bool:
 
 
 def _is_at_work(body: JSON) -> bool:
-    """Tools are there, and the last thing that the model heard was the result of one."""
+    """The last thing that the model heard was the result of a tool."""
     messages: Any = body.get("messages")
-    if not body.get("tools") or not isinstance(messages, list):
+    if not isinstance(messages, list):
         return False
     for message in reversed(messages):
         if message.get("role") == "user":
