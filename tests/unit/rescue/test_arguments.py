@@ -100,6 +100,11 @@ REPAIRS: dict[str, tuple[str, str, Any]] = {
         '{"command": "make 2>&1</｜DSML｜parameter',
         {"command": "make 2>&1"},
     ),
+    "the end of the parameter in its text, with a gap": (
+        "Bash",
+        '{"command": "ls</｜DSML｜ parameter>',
+        {"command": "ls"},
+    ),
     "the end of the parameter in its text, and brackets": (
         "Bash",
         '{"command": "cat <</arg_value>}',

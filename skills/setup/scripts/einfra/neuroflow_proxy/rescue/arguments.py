@@ -34,8 +34,8 @@ _MEANS_NONE = ("", "null", "None")
 _LONGEST_WRAPPER = max(map(len, ARGUMENT_KEYS))
 # The tag that ends a parameter. Parsers that miss it take it for text, and then find no end of the string: DeepSeek's
 # behind `2>&1`, where it also loses its `>` (vllm #45877, #53227), GLM's behind `<` (sglang #24147).
-_VALUE_ENDS = ("</｜DSML｜parameter>", "</arg_value>")
-_VALUE_END = re.compile(r"(?:</｜DSML｜parameter|</arg_value)>?[ \]}]{0,16}")
+_VALUE_ENDS = ("</｜DSML｜parameter>", "</｜DSML｜ parameter>", "</arg_value>")
+_VALUE_END = re.compile(r"(?:</｜DSML｜ ?parameter|</arg_value)>?[ \]}]{0,16}")
 _LONGEST_VALUE_END = 40
 
 
