@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -363,9 +364,13 @@ def test_twenty_requests_at_once_wait_their_turn_and_none_is_turned_away(tmp_pat
 
 
 def test_the_log_tells_at_which_place_in_line_a_request_came(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    provider = DemoProvider(lambda body: [Pause(0.5), *OK], limits=None)
+    all_came = threading.Event()
+    provider = DemoProvider(lambda body: OK if all_came.wait(30) else None, limits=None)
     with caplog.at_level(logging.INFO), proxy_before(provider, tmp_path) as url, ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(lambda _: ask(url).status_code, range(4))) == {200}
+        answers = [pool.submit(ask, url) for _ in range(4)]
+        wait_until(lambda: len(httpx.get(f"{url}/stats").json()["queue"]["waiting"]) == 2, "two wait for two")
+        all_came.set()
+        assert {answer.result().status_code for answer in answers} == {200}
     lines = [record.getMessage() for record in caplog.records if "outcome=ok" in record.getMessage()]
     assert sorted(int(line.split("position=")[1].split()[0]) for line in lines) == [0, 0, 1, 2]
 
