@@ -14,6 +14,7 @@ import pytest
 from neuroflow_proxy.demo.gate import Limits
 from neuroflow_proxy.demo.provider import DemoProvider
 from neuroflow_proxy.demo.rules.families import fits
+from neuroflow_proxy.demo.run import running
 from neuroflow_proxy.demo.script import (
     Answer,
     Cut,
@@ -29,11 +30,12 @@ from neuroflow_proxy.demo.script import (
     tool_call,
 )
 from neuroflow_proxy.provider import retry
+from neuroflow_proxy.server.app import create_app
 from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.translate.response import ResponseStream
 from neuroflow_proxy.wire.messages_api import JSON
 from tests.grammar import Said, listen, parse_sse
-from tests.serving import proxy_before, wait_until
+from tests.serving import proxy_before, serving, settings, wait_until
 
 TOOL = {"name": "Read", "description": "d", "input_schema": {"type": "object", "properties": {}}}
 WORK = [
@@ -114,6 +116,26 @@ def test_a_parameter_that_is_refused_is_left_out_from_then_on(provider: DemoProv
     for _ in range(2):
         assert said(ask(url, temperature=0.5)).text == "fine"
     assert ["temperature" in request.body for request in provider.requests] == [True, False, False]
+
+
+def test_what_was_refused_is_tried_again_after_an_hour(provider: DemoProvider, tmp_path: Path) -> None:
+    """A proxy runs for weeks; by then an alias means a model that sees, or the server was mended."""
+    refusal = [Status(400, {"error": {"message": "This model does not support image input."}})]
+    provider.script = lambda body: refusal if "image_url" in str(body) else OK
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+    look = {"role": "user", "content": [{"type": "text", "text": "Look."}, image]}
+    now = 0.0
+    with running(provider) as base_url:
+        app = create_app(settings(base_url, tmp_path))
+        app.state.memory_of(app.state.settings.current()).clock = lambda: now
+        with serving(app) as url:
+            assert said(ask(url, messages=[look])).text == "fine"
+            provider.script = lambda body: OK
+            now = 3599.0
+            assert said(ask(url, messages=[look])).text == "fine"
+            now = 3600.0
+            assert said(ask(url, messages=[look])).text == "fine"
+    assert ["image_url" in str(request.body) for request in provider.requests] == [True, False, False, True]
 
 
 def test_a_request_that_was_mended_has_all_its_tries_still(provider: DemoProvider, url: str) -> None:

@@ -1,4 +1,4 @@
-"""What a provider has taught us about one model while running: limits and refusals. Kept for the life of the process.
+"""What a provider has taught us about one model while running: limits and refusals. Obeyed for an hour.
 
 What reads the provider's refusals fills it in; what builds requests obeys it.
 """

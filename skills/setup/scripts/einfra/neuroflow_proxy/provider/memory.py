@@ -1,5 +1,8 @@
-"""What is remembered of one provider and key for as long as the server lives: who may ask now, what was refused, and
-what each model has taught us. Nothing of it is written down; a restart begins anew and learns again.
+"""What is remembered of one provider and key while the server lives: who may ask now, what was refused, and what each
+model has taught us. Nothing of it is written down; a restart begins anew and learns again.
+
+A server lives for weeks, and a refusal is true for less: an alias comes to mean another model, a server is mended. So
+lessons are obeyed for an hour. Where they still hold, learning them again costs one refusal that nobody sees.
 """
 
 import time
@@ -21,7 +24,9 @@ class ProviderMemory:
     admission: Admission
     refused: RefusedBodies = field(default_factory=RefusedBodies)
     learned: dict[str, Learned] = field(default_factory=dict)
-    """By model id."""
+    """By model id: the last lessons, whether or not they are obeyed still."""
+    learned_at: dict[str, float] = field(default_factory=dict)
+    """By model id, on `clock`."""
     down_until: dict[str, float] = field(default_factory=dict)
     """By model id, on `clock`."""
     clock: Callable[[], float] = time.monotonic
@@ -30,7 +35,15 @@ class ProviderMemory:
     history: History = field(default_factory=History)
 
     def learned_of(self, model: str) -> Learned:
-        return self.learned.get(model, NOTHING_LEARNED)
+        """What is to be obeyed now."""
+        learned = self.learned.get(model, NOTHING_LEARNED)
+        if learned is NOTHING_LEARNED or self.clock() - self.learned_at[model] >= _LEARNED_FOR_S:
+            return NOTHING_LEARNED
+        return learned
+
+    def learn(self, model: str, lesson: Learned) -> None:
+        """Obey `lesson`, which holds what was to be obeyed before as well."""
+        self.learned[model], self.learned_at[model] = lesson, self.clock()
 
     def token_factor_of(self, model: str) -> float:
         return self.token_factors.get(model, 1.0)
@@ -58,4 +71,5 @@ class ProviderMemory:
 
 _LEAST_FOR_CALIBRATION = 500  # in a short prompt the template's own tokens weigh more than the text
 _DOWN_FOR_S = 30.0  # then it is asked first again
+_LEARNED_FOR_S = 3600.0  # then what was refused is tried again
 _FACTOR_RANGE = (0.4, 2.5)

@@ -213,7 +213,7 @@ class Asking:
         asked = self.question
         lesson = learn(self._refusal, asked.request.body, self.memory.learned_of(asked.model))
         if lesson is not None:
-            self.memory.learned[asked.model] = lesson
+            self.memory.learn(asked.model, lesson)
         fitting = None
         if isinstance(error, TooManyOutputTokens) and asked.max_tokens is None:
             fitting = error.fitting(asked.request.input_tokens, asked.request.least_output)
