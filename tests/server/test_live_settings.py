@@ -11,6 +11,7 @@ import pytest
 
 from neuroflow_proxy.demo.provider import DEMO_KEY, DemoProvider
 from neuroflow_proxy.demo.run import running
+from neuroflow_proxy.demo.script import Status, finish, in_turn, role, text
 from neuroflow_proxy.server import live_settings
 from neuroflow_proxy.server.app import create_app
 from neuroflow_proxy.server.live_settings import LiveSettings
@@ -90,3 +91,34 @@ def test_settings_that_are_taken_away_hold_until_they_are_back(
     write(project, "qwen3-coder")
     assert live.current().model == "qwen3-coder"
     assert live.problem is None
+
+
+def test_a_limit_that_is_taken_out_of_the_file_gives_way_to_the_providers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_settings, "CHECK_INTERVAL_S", 0.0)
+    file = tmp_path / "integrations.json"
+
+    def choose(**limit: int) -> None:
+        section = {"base_url": base_url, "api_key": DEMO_KEY, "model": "kimi-k2.5", **limit}
+        file.write_text(json.dumps({"custom_llm": section}))
+
+    def limit() -> int:
+        running_at_once: int = httpx.get(f"{url}/stats").json()["queue"]["limit"]
+        return running_at_once
+
+    told = [Status(400, {"detail": "no"}, {"x-rate-limit-max-concurrent": "5"})]
+    provider = DemoProvider(in_turn([*role(), *text("Hi"), *finish()], told), limits=None)
+    with running(provider) as base_url:
+        choose(max_concurrent_requests=10)
+        load = partial(load_settings, {"NEUROFLOW_PROXY_INTEGRATIONS": str(file)}, cwd=tmp_path, home=tmp_path)
+        with serving(create_app(load=load)) as url:
+            assert httpx.post(f"{url}/v1/messages", json={**ASK, "model": "claude-x"}).status_code == 200
+            assert limit() == 10
+            choose()
+            assert limit() == 2, "what holds until the provider has told"
+            choose(max_concurrent_requests=10)
+            assert httpx.post(f"{url}/v1/messages", json={**ASK, "model": "claude-x"}).status_code == 400
+            assert limit() == 10
+            choose()
+            assert limit() == 5, "it was told while another held"

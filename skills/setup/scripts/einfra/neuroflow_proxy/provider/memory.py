@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ..models.learned import NOTHING_LEARNED, Learned
 from ..translate.history import History
-from .admission import Admission
+from .admission import DEFAULT_LIMIT, Admission
 from .client import Endpoint
 from .retry import RefusedBodies
 
@@ -22,6 +22,8 @@ class ProviderMemory:
 
     endpoint: Endpoint
     admission: Admission
+    told_limit: int = DEFAULT_LIMIT
+    """How many may run at once, as the provider has told; until it does, as many as e-INFRA allows."""
     refused: RefusedBodies = field(default_factory=RefusedBodies)
     learned: dict[str, Learned] = field(default_factory=dict)
     """By model id: the last lessons, whether or not they are obeyed still."""
@@ -33,6 +35,10 @@ class ProviderMemory:
     token_factors: dict[str, float] = field(default_factory=dict)
     """By model id: how many of the provider's tokens one of our estimate's is."""
     history: History = field(default_factory=History)
+
+    def allow(self, chosen: int | None) -> None:
+        """Let so many run at once as the user has chosen, or else as the provider tells. Not for other threads."""
+        self.admission.limit = self.told_limit if chosen is None else chosen
 
     def learned_of(self, model: str) -> Learned:
         """What is to be obeyed now."""

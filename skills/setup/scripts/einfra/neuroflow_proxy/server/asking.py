@@ -141,6 +141,7 @@ class Asking:
 
     async def _once(self, sent: bytes, write: Write) -> None:
         self.attempts += 1
+        self.memory.allow(self._settings.max_concurrent_requests)
         async with self.memory.admission.slot(self._priority, sent) as ticket:
             self.waited_s += ticket.waited_s
             self.position = max(self.position, ticket.position)
@@ -148,8 +149,9 @@ class Asking:
             client = self._state.client
             async with await client.chat(self.memory.endpoint, sent, silence_s=silence_s) as answer:
                 limit = told_limit(answer.headers)
-                if limit is not None and self._settings.max_concurrent_requests is None:
-                    self.memory.admission.limit = limit
+                if limit is not None:
+                    self.memory.told_limit = limit
+                    self.memory.allow(self._settings.max_concurrent_requests)
                 if answer.status != 200:
                     self._refusal = body = await answer.read()
                     raise self._judged(answer, body)

@@ -48,6 +48,7 @@ class ProxyState:
         """What `/stats` tells: numbers, and what was learned; nothing of any conversation."""
         settings = self.settings.current()
         memory = self.memory_of(settings)
+        memory.allow(settings.max_concurrent_requests)
         queue = memory.admission.snapshot()
         return {
             **self.health(),
@@ -73,10 +74,8 @@ class ProxyState:
         """What is remembered of the provider that the settings name."""
         provider = settings.base_url, settings.api_key
         memory = self._memories.get(provider)
-        if memory is None:
-            memory = self._memories[provider] = ProviderMemory(endpoint_of(settings), Admission())
-        if settings.max_concurrent_requests is not None:
-            memory.admission.limit = settings.max_concurrent_requests
+        if memory is None:  # threads ask as well, and all are to have the same
+            memory = self._memories.setdefault(provider, ProviderMemory(endpoint_of(settings), Admission()))
         return memory
 
     async def model_ids(self) -> list[str]:
