@@ -1,7 +1,11 @@
 """The log does not grow without end."""
 
 import logging
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +40,34 @@ def test_a_log_that_cannot_be_turned_over_loses_no_line(
         handler.handle(logging.LogRecord("n", logging.INFO, "p", 1, f"line {number}", None, None))
     handler.close()
     assert path.read_text("utf-8").splitlines() == [f"line {number}" for number in range(50)]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file can be neither removed nor moved there")
+@pytest.mark.parametrize("taken", [Path.unlink, lambda path: path.rename(f"{path}.old")], ids=["removed", "moved"])
+def test_a_log_that_is_taken_away_is_begun_anew(tmp_path: Path, taken: Callable[[Path], Any]) -> None:
+    """Else what people look for is written where nobody can read it, until the next start."""
+    path = tmp_path / "proxy.log"
+    handler = run.log_handler(path)
+    handler.handle(logging.LogRecord("n", logging.INFO, "p", 1, "before", None, None))
+    taken(path)
+    handler.handle(logging.LogRecord("n", logging.INFO, "p", 1, "after", None, None))
+    handler.close()
+    assert path.read_text("utf-8") == "after\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder with an open file cannot be removed there")
+def test_a_log_whose_folder_is_gone_waits_for_it_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "state" / "proxy.log"
+    path.parent.mkdir()
+    handler = run.log_handler(path)
+    shutil.rmtree(path.parent)
+    for number in range(3):
+        handler.handle(logging.LogRecord("n", logging.INFO, "p", 1, f"line {number}", None, None))
+    path.parent.mkdir()
+    handler.handle(logging.LogRecord("n", logging.INFO, "p", 1, "it is back", None, None))
+    handler.close()
+    assert path.read_text("utf-8") == "it is back\n"
     assert capsys.readouterr().err == ""
 
 
