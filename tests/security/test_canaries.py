@@ -20,6 +20,8 @@ import psutil
 import pytest
 
 from neuroflow_proxy.demo.script import Answer, Cut, Raw, Status, finish, reasoning, role, text, tool_call
+from neuroflow_proxy.settings import file_stamp
+from neuroflow_proxy.setup.integrations import save_section
 from tests.serving import wait_until
 from tests.setup.user import KEY, Ran, User, somebody
 
@@ -166,6 +168,29 @@ def test_recordings_hold_content_but_no_secret(scene: Scene) -> None:
     assert "PROXY_DEBUG" in scene.run("status").stdout
     assert scene.found(KEY, scene.user.section["proxy_token"]) == []
     assert scene.found(ASKED), "so they would have been found"
+
+
+def test_a_key_that_came_while_the_proxy_ran_is_in_no_log_and_no_recording(scene: Scene) -> None:
+    """It has no shape by which it would be known."""
+    later = "TheLaterKeyOf4718"
+    refusal = Status(400, {"error": {"message": f"Unsupported parameter: 'stream_options' (account {later})."}})
+    scene.set_up()
+    assert scene.run("restart", PROXY_DEBUG="1").code == 0
+    user = scene.user
+    user.provider.script = lambda body: [refusal] if "stream_options" in body else WHOLE
+    url = f"http://127.0.0.1:{user.section['proxy_port']}/stats"
+    bearer = {"authorization": f"Bearer {user.section['proxy_token']}"}
+
+    def is_known() -> bool:
+        known: bool = httpx.get(url, headers=bearer).json()["settings_stamp"] == file_stamp(user.file)
+        return known
+
+    for key in (later, KEY):  # what was asked with a former one may still be answered
+        save_section(user.file, {"api_key": key})
+        wait_until(is_known, "it has come")
+    assert scene.ask("whole", stream=False).status_code == 200
+    assert scene.found(later) == []
+    assert scene.found("Unsupported parameter: 'stream_options' (account"), "so it would have been found"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from ..errors import Kind, ProxyError
 from ..provider.client import UpstreamClient
-from ..settings import Settings, load_settings, secrets_of
+from ..settings import Settings, load_settings
 from ..translate.request_kind import RequestKind, request_kind
 from ..translate.tiers import LISTED_AS
 from ..translate.tokens import estimate_input_tokens
@@ -138,4 +138,4 @@ def _client(live: LiveSettings) -> UpstreamClient:
     if folder is None:
         return UpstreamClient()
     _log.warning("PROXY_DEBUG: requests and answers are recorded in %s, without keys", folder)
-    return RecordingClient(Recorder(folder, lambda: secrets_of(live.current())))
+    return RecordingClient(Recorder(folder, lambda: live.secrets))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from ..errors import SettingsError
-from ..settings import SECTION, Settings, file_stamp, read_section
+from ..settings import SECTION, Settings, file_stamp, read_section, secrets_of
 
 CHECK_INTERVAL_S = 1.0
 
@@ -26,6 +26,8 @@ class LiveSettings:
         self._stamp = file_stamp(first.path)
         self._looked_at = clock()
         self.problem: str | None = None
+        self.secrets = set(secrets_of(first))
+        """Every key and token that has been in use: what began with a former one goes on, and is answered, with it."""
         self._former_models: set[str] = set()
 
     @property
@@ -67,5 +69,6 @@ class LiveSettings:
         self.problem = None
         if fresh != self._settings:
             _log.info("settings changed: model %s, small model %s", fresh.model, fresh.small_model)
+            self.secrets.update(secrets_of(fresh))
             self._former_models |= {self._settings.model, self._settings.small_model}
             self._settings = fresh

@@ -26,12 +26,13 @@ IDLE_CHECK_S = 15
 class RedactingFormatter(logging.Formatter):
     """Log lines and tracebacks, whoever wrote them, without keys: `2026-11-22 06:31:29,595 INFO …`.
 
-    Written out here, because the general way takes longer than the translation of a small request.
+    Written out here, because the general way takes longer than the translation of a small request. `secrets` is looked
+    at for each line, because settings may change.
     """
 
     def __init__(self, secrets: Collection[str]) -> None:
         super().__init__()
-        self._secrets = tuple(secrets)
+        self.secrets = secrets
         self._second = 0
         self._second_in_words = ""
 
@@ -44,7 +45,7 @@ class RedactingFormatter(logging.Formatter):
             line = f"{line}\n{self.formatException(record.exc_info)}"
         if record.stack_info:
             line = f"{line}\n{self.formatStack(record.stack_info)}"
-        return redact(line, self._secrets)
+        return redact(line, self.secrets)
 
 
 class LogFile(RotatingFileHandler):
@@ -99,12 +100,14 @@ def serve(settings: Settings, *, host: str, port: int) -> int:
 
     os.umask(0o077)  # what the server writes is for its user alone
     handler = log_handler(settings.log)
-    handler.setFormatter(RedactingFormatter(secrets_of(settings)))
+    formatter = RedactingFormatter(secrets_of(settings))
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     collect_less()
     # httpx logs every request's URL at INFO; our own line says more and no query string.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     app = create_app(settings)
+    formatter.secrets = app.state.settings.secrets  # those that come later among them
     idle = Idle(app, lambda: app.state.settings.current().idle_minutes)
 
     async def end_if_idle() -> None:
