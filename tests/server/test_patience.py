@@ -214,8 +214,27 @@ def test_a_second_empty_turn_ends_the_answer(provider: DemoProvider, url: str) -
 
 
 def test_a_second_try_that_fails_leaves_the_first_answer_as_it_was(provider: DemoProvider, url: str) -> None:
-    provider.script = in_turn([*reasoning("hm"), *finish()], [Status(500, "x")])
-    assert said(ask(url)).stop_reason == "end_turn"
+    provider.script = in_turn([*reasoning("hm"), *finish()], *[[Status(500, "x")]] * 3)
+    answer = said(ask(url))
+    assert (answer.thinking, answer.text, answer.stop_reason) == ("hm", "", "end_turn")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Status(429, {"detail": "Queue is full"}, {"x-rate-limit-queue-status": "full"}),
+        Status(502, "<html><title>502 Bad Gateway</title></html>"),
+        Status(400, {"error": {"message": "Unsupported parameter: 'chat_template_kwargs'"}}),
+    ],
+)
+@pytest.mark.parametrize("nothing", [reasoning("hm"), text("Let me read the file:")])
+def test_a_second_try_is_asked_for_as_patiently_as_the_first(
+    provider: DemoProvider, url: str, nothing: Answer, fault: Status
+) -> None:
+    """A full queue for a second would else end a task that the second try is there to keep going."""
+    provider.script = in_turn([*nothing, *finish()], [fault], [*tool_call("Read", {}, id="c9"), *finish("tool_calls")])
+    answer = said(ask(url, messages=WORK, tools=[TOOL]))
+    assert (answer.calls, answer.stop_reason) == ([("Read", "{}")], "tool_use")
 
 
 @pytest.mark.parametrize(("nothing", "thought"), [([*role(), *finish()], ""), ([*reasoning("hm"), *finish()], "hm")])

@@ -121,10 +121,9 @@ class Asking:
 
     async def once_more(self, body: JSON, write: Write) -> None:
         """Ask for something better than what was said, which is a whole answer: it stands if this comes to nothing."""
-        self._turn_to(self._put(body, self.question.model))
         said_before = self.stream.amount_said
         try:
-            await self._once(self.question.to_bytes(), write)
+            await self.patiently(body, write)
         except UpstreamError as error:
             if self.stream.amount_said != said_before:
                 raise
