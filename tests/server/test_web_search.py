@@ -354,6 +354,16 @@ def test_a_search_without_a_query_is_told_to_the_model(provider: DemoProvider, s
     assert searxng.queries == []
 
 
+def test_half_a_character_in_a_query_fails_no_answer(provider: DemoProvider, searxng: SearXNG, url: str) -> None:
+    provider.script = in_turn(
+        [*role(), *tool_call("web_search", '{"query": "k\\ud83d"}', id="a"), *finish("tool_calls")], ANSWER
+    )
+    assert listen(asked(url, ask(tools=[SEARCH]))).text == "It was founded in 1919."
+    alone = httpx.post(f"{url}/v1/messages", content=json.dumps(only("k\ud83d")))
+    assert kinds(listen(parse_sse(alone.content)))[:2] == ["server_tool_use", "web_search_tool_result"]
+    assert searxng.queries == ["k\ufffd", "k\ufffd"]
+
+
 def test_results_that_another_server_sealed_are_told_by_title_and_address(provider: DemoProvider, url: str) -> None:
     pages = [
         {"type": "web_search_result", "title": "T", "url": "https://a.example/", "encrypted_content": "EqgfCioIARgB"}

@@ -6,7 +6,7 @@ import secrets
 import time
 
 from ..settings import Settings
-from ..translate.fields import a_flag
+from ..translate.fields import a_flag, encodable
 from ..translate.message import MessageFold
 from ..translate.request_kind import search_query
 from ..translate.search_answer import Searched, search_events
@@ -115,7 +115,7 @@ async def searched_for(query: str, service: str | None, tool: SearchTool) -> Sea
     """Search, within the domains that the client's tool allows."""
     domains = Domains(tool.allowed_domains, tool.blocked_domains)
     try:
-        found = await search(service, query, domains)
+        found = await search(service, encodable(query), domains)
     except SearchFailed as failure:
         _log.warning("web search failed: %s", failure.words)
         return Searched(query, error=failure.code)
