@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neuroflow_proxy.errors import Kind, UpstreamError
@@ -374,6 +374,7 @@ def test_no_status_is_made_up_for_an_error_in_a_stream() -> None:
 
 
 @given(st.integers(200, 599), st.binary(max_size=200), st.dictionaries(st.text(max_size=20), st.text(max_size=20)))
+@example(302, b"", {"location": "https://[::1/login"})
 def test_every_answer_at_all_means_something(status: int, body: bytes, headers: dict[str, str]) -> None:
     error = judge(status, body, headers)
     assert error.message

@@ -188,7 +188,10 @@ def _key_help(provider: str) -> str:
 
 def _without_query(location: str) -> str:
     """An address fit to be shown: queries of login pages hold tickets."""
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "what is no address"
     return f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else parts.path
 
 
