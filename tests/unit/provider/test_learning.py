@@ -158,6 +158,20 @@ def test_a_refused_tool_schema_is_made_simple(words: str) -> None:
     assert taught(words) == Learned(simple_schemas=True)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Invalid schema for response_format 'answer': In context=(), 'additionalProperties' is required",
+        {"error": {"message": "Invalid schema: 'pattern' is not supported", "param": "response_format"}},
+    ],
+)
+@pytest.mark.parametrize("tools", [{}, {"tools": SENT["tools"]}])
+def test_a_refused_schema_of_the_answer_is_given_up_whether_or_not_there_are_tools(error: Any, tools: Any) -> None:
+    sent = {"model": "m", "messages": SENT["messages"], **tools, "response_format": {"type": "json_schema"}}
+    body = {"error": {"message": error}} if isinstance(error, str) else error
+    assert learn(body, sent, NOTHING_LEARNED) == Learned(dropped_params=frozenset({"response_format.json_schema"}))
+
+
 def test_limits_are_remembered() -> None:
     assert taught(
         "This model's maximum context length is 131072 tokens. However, you requested 131134 tokens (122942 in the "

@@ -62,6 +62,11 @@ class ErrorBody:
     is_page: bool = False
     """A web page: not the API answered but something in front of it."""
 
+    @property
+    def complaint(self) -> str:
+        """The fields, one in each line, and all that was said of them."""
+        return "\n".join((*self.params, self.text))
+
 
 def read_error_body(body: bytes) -> ErrorBody:
     """Read the body of an error answer. Never fails: what cannot be read says nothing."""

@@ -72,7 +72,7 @@ def learn(error: Any, sent: dict[str, Any], known: Learned) -> Learned | None:
         lesson = replace(known, no_images=True)
     elif _WANTS_REASONING.search(said.text):
         lesson = replace(known, reasoning_required=True)
-    elif "tools" in sent and (_SCHEMA.search(said.text) or any("parameters" in path for path in said.params)):
+    elif _refuses_tool_schemas(said, sent):
         lesson = replace(known, simple_schemas=True)
     else:
         lesson = replace(known, dropped_params=known.dropped_params | set(_refused_params(said, sent)))
@@ -83,7 +83,7 @@ def _refuses_images(said: ErrorBody, sent: dict[str, Any]) -> bool:
     """A list of parts is sent only where there is an image in it; who wants a text there wants no image."""
     if not any(part.get("type") == "image_url" for part in _parts(sent)):
         return False
-    about_content = any(re.search(r"messages\W.*\bcontent\b", place) for place in (*said.params, said.text))
+    about_content = re.search(r"messages\W.*\bcontent\b", said.complaint) is not None
     return bool(_NO_IMAGES.search(said.text) or (about_content and _WANTS_TEXT.search(said.text)))
 
 
@@ -91,6 +91,13 @@ def _parts(sent: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for message in sent["messages"]:
         if isinstance(message.get("content"), list):
             yield from message["content"]
+
+
+def _refuses_tool_schemas(said: ErrorBody, sent: dict[str, Any]) -> bool:
+    """The answer's schema may be what is refused as well; then it is named, and given up with its field."""
+    if "tools" not in sent or _names(said.complaint, "response_format"):
+        return False
+    return bool(_SCHEMA.search(said.text)) or any("parameters" in path for path in said.params)
 
 
 def _refused_params(said: ErrorBody, sent: dict[str, Any]) -> Iterator[str]:
@@ -106,8 +113,7 @@ def _refused_params(said: ErrorBody, sent: dict[str, Any]) -> Iterator[str]:
         else:
             yield name
     sends_reasoning = any("reasoning_content" in message or "reasoning" in message for message in sent["messages"])
-    complaint = "\n".join((*said.params, said.text))
-    if sends_reasoning and re.search(r"\breasoning(?:_content)?\b", complaint) and _REFUSES.search(said.text):
+    if sends_reasoning and re.search(r"\breasoning(?:_content)?\b", said.complaint) and _REFUSES.search(said.text):
         yield REASONING_BACK
 
 
