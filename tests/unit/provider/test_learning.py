@@ -1,5 +1,6 @@
 """What refusals teach. Each wording is a provider's own."""
 
+import json
 from typing import Any
 
 import pytest
@@ -117,6 +118,8 @@ def test_a_schema_of_the_answer_is_given_up_before_its_format() -> None:
         "At most 0 image(s) may be provided in one prompt.",
         "Model does not support image input",
         {"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "Input should be a valid string", "input": []}]},
+        {"error": {"message": "Input should be a valid string", "param": "messages[0].content"}},
+        "messages.0.content must be a string",
     ],
 )
 def test_refused_images_are_not_sent_again(error: Any) -> None:
@@ -124,8 +127,16 @@ def test_refused_images_are_not_sent_again(error: Any) -> None:
     assert taught(error) is None  # there was none: it must be about something else
 
 
-def test_an_image_that_is_no_good_does_not_blind_the_model() -> None:
-    assert taught("image exceeds 5 MB maximum", messages=[IMAGE]) is None
+@pytest.mark.parametrize(
+    "error",
+    [
+        "image exceeds 5 MB maximum",
+        "messages.0.content.1.image_url.url: this is not valid base64",
+        "metadata.user_id: Input should be a valid string",
+    ],
+)
+def test_an_image_that_is_no_good_and_another_complaint_do_not_blind_the_model(error: str) -> None:
+    assert taught(error, messages=[IMAGE]) is None
 
 
 @pytest.mark.parametrize(
@@ -140,10 +151,36 @@ def test_reasoning_that_is_wanted_back_is_sent_back(words: str) -> None:
     assert taught(words) == Learned(reasoning_required=True)
 
 
-def test_reasoning_that_is_refused_is_kept_back() -> None:
-    sent = [{"role": "assistant", "content": "", "reasoning_content": "hm"}]
-    body = {"detail": [{"loc": ["body", "messages", 0, "reasoning_content"], "msg": "Extra inputs are not permitted"}]}
+THOUGHTFUL = [SENT["messages"][0], {"role": "assistant", "content": "", "reasoning_content": "hm"}]
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"detail": [{"loc": ["body", "messages", 1, "NAME"], "msg": "Extra inputs are not permitted"}]},
+        {"error": {"message": "Extra inputs are not permitted", "param": "messages[1].NAME"}},
+        {"error": {"message": "unknown field `NAME`, expected one of `role`, `content`"}},
+    ],
+)
+def test_reasoning_that_is_refused_is_kept_back(error: Any, name: str) -> None:
+    sent = [SENT["messages"][0], {"role": "assistant", "content": "", name: "hm"}]
+    body = json.loads(json.dumps(error).replace("NAME", name))
     assert taught(body, messages=sent) == Learned(dropped_params=frozenset({"messages.reasoning_content"}))
+    assert taught(body) is None  # there was none: it must be about something else
+
+
+@pytest.mark.parametrize(
+    ("words", "dropped"),
+    [
+        ("property 'top_k' is unsupported", {"top_k"}),
+        ("reasoning took too long", set()),
+        ("temperature and top_k were read; the engine has failed", set()),
+    ],
+)
+def test_only_what_is_refused_is_kept_back(words: str, dropped: set[str]) -> None:
+    lesson = taught(words, messages=THOUGHTFUL) or NOTHING_LEARNED
+    assert lesson == Learned(dropped_params=frozenset(dropped))
 
 
 @pytest.mark.parametrize(
@@ -156,6 +193,15 @@ def test_reasoning_that_is_refused_is_kept_back() -> None:
 )
 def test_a_refused_tool_schema_is_made_simple(words: str) -> None:
     assert taught(words) == Learned(simple_schemas=True)
+
+
+def test_where_there_are_no_tools_no_tools_schema_is_refused() -> None:
+    assert learn(b"Failed to compile grammar: unsupported", {"model": "m", "messages": []}, NOTHING_LEARNED) is None
+
+
+def test_a_refused_tool_schema_is_found_by_its_path() -> None:
+    where = ["body", "tools", 0, "function", "parameters", "properties"]
+    assert taught({"detail": [{"loc": where, "msg": "Input should be an object"}]}) == Learned(simple_schemas=True)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +226,14 @@ def test_limits_are_remembered() -> None:
     assert taught("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]") == Learned(
         max_output_tokens=8192
     )
+
+
+def test_one_limit_is_not_forgotten_for_another() -> None:
+    known = taught("This model's maximum context length is 131072 tokens. However, your prompt is too long: 140000")
+    known = taught("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", known or NOTHING_LEARNED)
+    assert known == Learned(context_window=131072, max_output_tokens=8192)
+    known = taught("This model's maximum context length is 65536 tokens. However, your prompt is too long: 70000", known)
+    assert known == Learned(context_window=65536, max_output_tokens=8192)
 
 
 @pytest.mark.parametrize("words", ["property 'stop' is unsupported", "max_tokens: 9 > 4, which is the maximum allowed"])
