@@ -61,6 +61,26 @@ def test_the_status_decides_where_the_words_say_nothing(status: int, kind: Kind,
     assert error.message.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("said_by_body", "shown"),
+    [
+        (said("No."), "einfra refused the request (400): No."),
+        (said("Too busy"), "einfra refused the request (400): Too busy."),
+        (said("Really?"), "einfra refused the request (400): Really?"),
+        (said("请求失败。"), "einfra refused the request (400): 请求失败。"),
+        (b"", "einfra refused the request (400)."),
+    ],
+)
+def test_the_providers_words_end_as_a_sentence_does(said_by_body: Any, shown: str) -> None:
+    assert judge(400, said_by_body).message == shown
+
+
+def test_no_status_is_told_of_what_came_as_an_answer() -> None:
+    assert judge(200, b"<html><title>Welcome</title></html>").message == (
+        "A web page answered instead of einfra: Welcome."
+    )
+
+
 # The key
 
 
@@ -176,6 +196,20 @@ def test_a_wait_of_an_hour_ends_the_turn_and_says_so(headers: dict[str, str]) ->
 
 
 @pytest.mark.parametrize(
+    ("seconds", "told"), [(61, "61 seconds"), (119, "119 seconds"), (600, "10 minutes"), (10_800, "3 hours")]
+)
+def test_a_long_wait_is_told_as_people_say_it(seconds: int, told: str) -> None:
+    assert judge(429, said("slow down"), {"retry-after": str(seconds)}).hint == f"Wait {told}."
+
+
+@pytest.mark.parametrize(
+    ("status", "asked_s"), [(429, 7), (503, 7), (529, 7), (502, 7), (400, None), (401, None), (500, None)]
+)
+def test_how_long_to_wait_is_passed_on_where_waiting_helps(status: int, asked_s: int | None) -> None:
+    assert judge(status, b"", {"retry-after": "7"}).retry_after_s == asked_s
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "Rate limit reached for model on requests per day (RPD): Limit 200, Used 200, Requested 1.",
@@ -265,6 +299,28 @@ def test_an_overflow_without_numbers_still_makes_claude_code_compact(body: Any) 
     assert CLAUDE_CODE.search(error.message) is None  # no number is invented
 
 
+def test_an_overflow_without_a_length_is_told_with_what_is_known() -> None:
+    assert judge(400, said("Your prompt is too long")).message == (
+        "prompt is too long for kimi-k2.5. einfra: Your prompt is too long."
+    )
+    assert judge(400, said("Prompt exceeds the context window of 8192 tokens")).message == (
+        "prompt is too long for kimi-k2.5, whose window is 8192 tokens."
+        " einfra: Prompt exceeds the context window of 8192 tokens."
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (429, said("Too many input tokens in this minute, reduce the length of the messages"), Kind.RATE_LIMIT),
+        (403, said("This key may send no prompt that exceeds the context window of 8192 tokens"), Kind.PERMISSION),
+        (502, b"<html><title>Bad Gateway</title>context_length_exceeded</html>", Kind.UNREACHABLE),
+    ],
+)
+def test_words_about_length_under_a_status_that_is_about_something_else(status: int, body: Any, kind: Kind) -> None:
+    assert judge(status, body).kind is kind
+
+
 @given(st.integers(2000, 2_000_000), st.integers(0, 100_000))
 def test_the_length_that_is_told_is_always_more_than_the_window(window: int, more: int) -> None:
     words = f"The input ({window + more} tokens) is longer than the model's context length ({window} tokens)."
@@ -318,6 +374,18 @@ def test_a_limit_of_the_answer_is_kept_to_and_told_in_words_that_claude_code_kno
     assert error.message == (
         "max_tokens: 100000 > 16384, which is the maximum allowed number of output tokens for this model"
     )
+
+
+def test_a_limit_of_the_answer_is_told_though_nobody_says_what_was_asked_for() -> None:
+    error = too_many("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]")
+    assert error.message == (
+        "max_tokens: what was asked for > 8192, which is the maximum allowed number of output tokens for this model"
+    )
+
+
+def test_a_smaller_answer_is_not_tried_where_nobody_knows_how_long_the_prompt_is() -> None:
+    error = judge(400, said("The prompt is too long: context window 8192 tokens, requested 2000 output tokens"))
+    assert (error.kind, isinstance(error, TooManyOutputTokens)) == (Kind.CONTEXT_TOO_LONG, False)
 
 
 def test_a_window_with_no_room_for_an_answer_is_an_overflow() -> None:

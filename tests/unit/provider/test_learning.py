@@ -232,7 +232,9 @@ def test_one_limit_is_not_forgotten_for_another() -> None:
     known = taught("This model's maximum context length is 131072 tokens. However, your prompt is too long: 140000")
     known = taught("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", known or NOTHING_LEARNED)
     assert known == Learned(context_window=131072, max_output_tokens=8192)
-    known = taught("This model's maximum context length is 65536 tokens. However, your prompt is too long: 70000", known)
+    known = taught(
+        "This model's maximum context length is 65536 tokens. However, your prompt is too long: 70000", known
+    )
     assert known == Learned(context_window=65536, max_output_tokens=8192)
 
 
