@@ -33,6 +33,11 @@ from neuroflow_proxy.wire.redaction import redact
         {"error": {"message": "No such thing. Received Model Group=kimi\nAvailable Model Group Fallbacks=None"}},
         {"error": {"message": "No such thing\n\nLiteLLM: model group 'kimi' failed with the error above. No."}},
         {"error": {"code": "400", "message": "Param Incorrect", "param": "No such thing"}},
+        {"title": "No such thing"},
+        {"error_description": "No such thing"},
+        {"code": 400, "msg": "No such thing"},
+        {"choices": [None, {"index": 0, "error": {"message": "No such thing"}}]},
+        {"message": "No such thing", "detail": " \n"},
         [{"error": {"message": "No such thing"}}],
         "No such thing",
     ],
@@ -65,13 +70,51 @@ def test_an_error_that_came_as_an_event_is_read_like_a_body() -> None:
     assert (read.message, read.status) == ("Too busy", 503)
 
 
-@pytest.mark.parametrize("error", [{"code": 429}, {"code": "429"}, {"status": 429}, {"error": {"http_code": "429"}}])
+def test_an_event_that_was_not_ended_is_read_as_well() -> None:
+    assert read_error_body(b'event: error\ndata: {"error": {"message": "Too busy"}}').message == "Too busy"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": 429},
+        {"code": "429"},
+        {"status_code": 429},
+        {"raw_status_code": "429"},
+        {"status": 429},
+        {"error": {"http_code": "429"}},
+    ],
+)
 def test_the_status_in_a_body_is_found(error: Any) -> None:
     assert read_error(error).status == 429
 
 
 def test_an_error_code_that_is_no_http_status_is_not_taken_for_one() -> None:
     assert read_error({"error": {"code": "1302", "message": "slow"}}).status is None
+
+
+@pytest.mark.parametrize(("code", "status"), [(399, None), (400, 400), (599, 599), (600, None), ("", None)])
+def test_only_statuses_of_failures_are_taken_from_a_body(code: Any, status: int | None) -> None:
+    assert read_error({"message": "No", "code": code}).status == status
+
+
+@pytest.mark.parametrize("nothing", ["", "None", None, [], {}, 1.5])
+def test_a_label_that_says_nothing_is_none(nothing: Any) -> None:
+    read = read_error({"error": {"message": "No", "code": nothing, "type": nothing, "param": nothing}})
+    assert (read.text, read.params) == ("No", ())
+
+
+def test_the_path_of_a_field_is_the_same_in_every_notation() -> None:
+    for param in ("messages[1].content", "messages.1.content"):
+        assert read_error({"message": "No", "param": param}).params == ("messages.1.content",)
+
+
+@pytest.mark.parametrize(
+    "words", ["unexpected { at line 1", "unexpected " + '{"a":' * 5_000, '{"error": "unfinished'], ids=len
+)
+def test_words_that_look_like_json_are_words(words: str) -> None:
+    assert read_error({"error": {"message": words}}).message == shorten(words)
+    assert read_error_body(words.encode()).message == shorten(words)
 
 
 def test_fastapi_complaints_give_path_and_words_and_never_the_input() -> None:
@@ -118,6 +161,13 @@ def test_what_a_log_does_not_show_a_message_does_not_show_either(key: str) -> No
 def test_addresses_and_numbers_are_no_secrets() -> None:
     words = "You can find your API key at https://platform.example/keys; max_tokens: 32000 is too many"
     assert shorten(words) == words
+
+
+def test_long_words_are_cut_where_it_can_be_seen() -> None:
+    just_fitting = "x" * LONGEST_MESSAGE
+    assert shorten(just_fitting) == just_fitting
+    assert shorten(just_fitting + "x") == "x" * (LONGEST_MESSAGE - 1) + "…"
+    assert shorten("say " * 300) == "say " * 74 + "say…"
 
 
 @given(st.text(max_size=2000))
