@@ -364,6 +364,17 @@ def test_a_server_tools_block_in_an_answer_is_told_in_words() -> None:
     ]
 
 
+def test_a_server_tool_of_another_kind_is_told_as_far_as_it_is_understood() -> None:
+    found = [{"title": "Horse", "url": "https://a.b"}, {"title": "nowhere"}, {"url": 7}, "words"]
+    answer = assistant(
+        {"type": "server_tool_use", "id": "srvtoolu_1", "input": {"url": "https://a.b"}},
+        {"type": "web_fetch_tool_result", "tool_use_id": "srvtoolu_1", "content": found},
+    )
+    assert messages(user("hi"), answer, user("thanks"))[1]["content"].split("\n") == [
+        *("", '[server tool: {"url":"https://a.b"}]', "", "[search results]", "- Horse: https://a.b", "")
+    ]
+
+
 def test_a_search_that_failed_is_told_in_words() -> None:
     failed = {"type": "web_search_tool_result", "tool_use_id": "s", "content": {"type": "error", "error_code": "x"}}
     assert messages(user("hi"), assistant(failed), user("thanks"))[1]["content"] == "\n[no result]\n"

@@ -264,7 +264,7 @@ class _Writer:
                 answer.calls.append(self._tool_call(block, path))
             case "redacted_thinking":
                 pass
-            case "server_tool_use" if block.get("name") == self._search_name:
+            case "server_tool_use" if self._search_name is not None and block.get("name") == self._search_name:
                 answer.calls.append(self._tool_call(block, path))
             case kind if kind == RESULT_TYPE and self._waits_for(block.get("tool_use_id")):
                 answer.found[a_string(block, "tool_use_id", path)] = words_of(block)
