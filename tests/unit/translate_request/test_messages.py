@@ -102,6 +102,8 @@ def test_results_are_found_in_all_messages_before_the_next_answer() -> None:
         ([{"type": "tool_reference", "tool_name": "WebFetch"}], "[tool WebFetch is now available and can be called]"),
         ([{"type": "hologram"}], "[content of type hologram not shown]"),
         ([{"type": "hologram", "text": "in words"}], "in words"),
+        ([{"type": "hologram", "text": " "}], "[content of type hologram not shown]"),
+        ([{"type": "hologram", "text": 7}], "[content of type hologram not shown]"),
         (
             [{"type": "search_result", "title": "T", "source": "https://a.b", "content": [text("found")]}],
             "T\nhttps://a.b\nfound",
@@ -120,11 +122,21 @@ def test_a_result_is_shown_as_text(content: Any, shown: str) -> None:
         ("Error: no such file", "Error: no such file"),
         ("<tool_use_error>no</tool_use_error>", "<tool_use_error>no</tool_use_error>"),
         ("", "Error"),
+        ([text("no such file"), text("here")], "Error: no such file\n\nhere"),
+        ([image(), text("as you see")], "Error\n\nas you see\n\n[1 image: shown below]"),
     ],
 )
-def test_the_model_sees_that_a_call_failed(content: str, shown: str) -> None:
+def test_the_model_sees_that_a_call_failed(content: Any, shown: str) -> None:
     reply = user(tool_result("toolu_1", content, is_error=True))
-    assert contents(user("hi"), assistant(tool_use("toolu_1")), reply)[2:] == [("tool", shown)]
+    assert contents(user("hi"), assistant(tool_use("toolu_1")), reply)[2] == ("tool", shown)
+
+
+def test_several_images_of_a_result_are_counted() -> None:
+    reply = user(tool_result("toolu_1", [image(), text("two plots"), image()]))
+    result, shown = contents(user("hi"), assistant(tool_use("toolu_1", "Read")), reply)[2:]
+    assert result == ("tool", "two plots\n\n[2 images: shown below]")
+    assert shown[1][0] == {"type": "text", "text": "[2 images from the result of Read, call toolu_1]"}
+    assert [part["type"] for part in shown[1]] == ["text", "image_url", "image_url"]
 
 
 def test_images_of_results_follow_after_all_results() -> None:
@@ -155,9 +167,16 @@ def test_where_no_user_may_speak_after_a_tool_images_are_announced() -> None:
 # --- images
 
 
-def test_an_image_may_be_an_address() -> None:
-    shown = contents(user({"type": "image", "source": {"type": "url", "url": "https://a.b/c.png"}}))
-    assert shown == [("user", [{"type": "image_url", "image_url": {"url": "https://a.b/c.png"}}])]
+@pytest.mark.parametrize("url", ["https://a.b/c.png", "http://127.0.0.1/c.png"])
+def test_an_image_may_be_an_address(url: str) -> None:
+    shown = contents(user({"type": "image", "source": {"type": "url", "url": url}}))
+    assert shown == [("user", [{"type": "image_url", "image_url": {"url": url}}])]
+
+
+@pytest.mark.parametrize(("named", "sent"), [("image/PNG", "image/png"), ("image/jpg", "image/jpeg")])
+def test_an_image_has_the_type_that_providers_know(named: str, sent: str) -> None:
+    [(_, [part])] = contents(user(image("AAAA", named)))
+    assert part["image_url"]["url"] == f"data:{sent};base64,AAAA"
 
 
 def test_a_model_that_cannot_see_is_told_that_there_was_an_image() -> None:
@@ -198,6 +217,12 @@ def test_a_reminder_beside_a_result_joins_it_and_the_users_words_follow() -> Non
         ("tool", f"one\n\n{NEWS}"),
         ("user", "stop that"),
     ]
+
+
+@pytest.mark.parametrize("said", ["<system-reminder> is what?", "what is </system-reminder>"])
+def test_what_only_resembles_a_reminder_is_the_users_own(said: str) -> None:
+    history = [user("hi"), assistant(tool_use("toolu_1")), user(tool_result("toolu_1", "one"), text(said))]
+    assert contents(*history)[2:] == [("tool", "one"), ("user", said)]
 
 
 def test_a_notice_after_an_answer_is_a_message_of_its_own() -> None:
@@ -373,6 +398,21 @@ def test_a_server_tool_of_another_kind_is_told_as_far_as_it_is_understood() -> N
     assert messages(user("hi"), answer, user("thanks"))[1]["content"].split("\n") == [
         *("", '[server tool: {"url":"https://a.b"}]', "", "[search results]", "- Horse: https://a.b", "")
     ]
+
+
+def test_what_nobody_knows_is_named_in_few_words() -> None:
+    name = "x" * 10_000
+    made = translated(
+        {**user({"type": name}, {**text("hi"), name: 1}), name: 1},
+        user({"type": "image", "source": {"type": "base64", "media_type": name, "data": "AAAA"}}),
+        user({"type": "image", "source": {"type": "url", "url": name}}),
+        user({"type": "image", "source": {"type": name}}, {"type": "document", "source": {"type": name}}),
+        tools=[{"name": "Bash", "input_schema": {}, name: 1}],
+        **{name: 1},
+    )
+    assert len(made.ignored) == 5
+    assert max(map(len, made.ignored)) < 100
+    assert len(made.body["messages"][0]["content"]) < 1_000
 
 
 def test_a_search_that_failed_is_told_in_words() -> None:

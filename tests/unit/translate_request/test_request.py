@@ -239,6 +239,22 @@ def test_what_the_provider_refused_is_not_sent_again() -> None:
             {"messages": [user({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "image"}]})]},
             "messages.0.content.0.content.0.source: Field required",
         ),
+        (
+            {"messages": [user({"type": "image", "source": {"type": "base64", "media_type": 1}})]},
+            "messages.0.content.0.source.media_type: Input should be a string, not an integer",
+        ),
+        (
+            {"messages": [user({"type": "document", "source": {"type": "content", "content": 1}})]},
+            "messages.0.content.0.source.content: Input should be a string or an array, not an integer",
+        ),
+        (
+            {"messages": [user({"type": "search_result", "title": "T", "source": "S", "content": 1})]},
+            "messages.0.content.0.content: Input should be an array, not an integer",
+        ),
+        (
+            {"messages": [user({"type": "search_result", "title": "T", "source": "S", "content": [{"text": 1}]})]},
+            "messages.0.content.0.content.0.text: Input should be a string, not an integer",
+        ),
         ({"messages": [assistant({"type": "tool_use", "name": "x"})]}, "messages.0.content.0.id: Field required"),
         (
             {"messages": [user("hi"), {"role": "system", "content": [{"type": "image"}]}]},
