@@ -12,6 +12,7 @@ from neuroflow_proxy.translate.request import ChatRequest, to_chat_request
 from neuroflow_proxy.wire.codec import loads
 from tests.conversations import (
     ADAPTIVE,
+    BASH,
     JSON,
     PNG,
     assistant,
@@ -398,6 +399,50 @@ def test_a_server_tool_of_another_kind_is_told_as_far_as_it_is_understood() -> N
     assert messages(user("hi"), answer, user("thanks"))[1]["content"].split("\n") == [
         *("", '[server tool: {"url":"https://a.b"}]', "", "[search results]", "- Horse: https://a.b", "")
     ]
+
+
+# --- searches that the model had made
+
+
+SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+
+
+def search(search_id: str) -> JSON:
+    return {"type": "server_tool_use", "id": search_id, "name": "web_search", "input": {"query": search_id}}
+
+
+def found(search_id: str) -> JSON:
+    page = {"type": "web_search_result", "title": f"About {search_id}", "url": "https://a.b"}
+    return {"type": "web_search_tool_result", "tool_use_id": search_id, "content": [page]}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "told"),
+    [
+        ([text("I look."), search("s1"), found("s1"), text("It is so.")], "I look. +s1 / s1: About s1 / It is so."),
+        (
+            [search("s1"), search("s2"), found("s1"), found("s2"), text("So.")],
+            "+s1 +s2 / s1: About s1 / s2: About s2 / So.",
+        ),
+        ([search("s1"), found("s1"), search("s2"), found("s2")], "+s1 / s1: About s1 / +s2 / s2: About s2"),
+        ([search("s1"), tool_use("t1"), found("s1")], "+s1 +t1 / s1: About s1 / t1: done"),
+        ([search("s1"), search("s2"), found("s1")], "+s1 +s2 / s1: About s1 / s2: [no result"),
+        ([search("s1"), search("s2"), found("s2"), text("So.")], "So. +s1 +s2 / s2: About s2 / s1: [no result"),
+        ([text("Gone."), found("s0")], "Gone.\n[search results]\n- About s0: https://a.b\n"),
+    ],
+)
+def test_a_search_is_told_as_the_model_has_lived_it(blocks: list[JSON], told: str) -> None:
+    """Each answer with its calls (+), then what each call has found, and then the answer that followed."""
+    answered = [tool_result("t1")] if tool_use("t1") in blocks else [text("thanks")]
+    made = messages(user("hi"), assistant(*blocks), user(*answered), tools=[SEARCH, BASH])[1:]
+    lived = []
+    for message in made[: -1 if answered == [text("thanks")] else None]:
+        if message["role"] == "tool":
+            lived.append(f"{message['tool_call_id']}: {message['content'].partition(':')[0].partition(chr(10))[0]}")
+        else:
+            calls = [f"+{call['id']}" for call in message.get("tool_calls", [])]
+            lived.append(" ".join(filter(None, [message["content"], *calls])))
+    assert " / ".join(lived) == told
 
 
 def test_what_nobody_knows_is_named_in_few_words() -> None:

@@ -91,6 +91,32 @@ def test_other_server_tools_are_not_sent() -> None:
     assert made.search is None
 
 
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ({"type": "approximate", "city": "Brno", "region": "Moravia", "country": "CZ"}, "Brno, Moravia, CZ"),
+        ({"type": "approximate", "city": None, "region": "", "country": "CZ"}, "CZ"),
+        ({"type": "approximate"}, None),
+        (None, None),
+    ],
+)
+def test_the_model_that_searches_knows_where_the_user_is(location: JSON | None, told: str | None) -> None:
+    made = translated(tools=[{"type": "web_search_20250305", "name": "web_search", "user_location": location}])
+    description = made.body["tools"][0]["function"]["description"]
+    assert description.partition("pages.")[2] == (f" The user is in {told}." if told else "")
+
+
+def test_after_a_refusal_schemas_are_sent_in_their_plainest_form() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^x"}}, "additionalProperties": False}
+    tools = [tool("Read", input_schema=schema)]
+    assert translated(tools=tools).body["tools"][0]["function"]["parameters"] == schema
+    made = translated(tools=tools, learned=Learned(simple_schemas=True))
+    plain = made.body["tools"][0]["function"]["parameters"]
+    assert plain["properties"]["a"] == {"type": "string", "description": '(JSON Schema: {"pattern":"^x"})'}
+    assert "additionalProperties" not in plain
+    assert made.tools == {"Read": schema}, "what the model answers is still read by the client's own"
+
+
 def test_a_tool_of_the_clients_own_is_not_taken_for_the_servers() -> None:
     made = translated(tools=[tool("web_search"), {"type": "web_search_20250305", "name": "web_search"}])
     assert [function["function"]["name"] for function in made.body["tools"]] == ["web_search"]
