@@ -8,9 +8,21 @@ from neuroflow_proxy.models.learned import Learned
 from neuroflow_proxy.models.profiles import GENERIC, Profile, profile_for
 from neuroflow_proxy.translate.policy import DIRECTIVE
 from neuroflow_proxy.translate.request import ChatRequest, to_chat_request
-from neuroflow_proxy.translate.request_kind import RequestKind, request_kind
+from neuroflow_proxy.translate.request_kind import RequestKind, request_kind, search_query
 from neuroflow_proxy.wire.codec import dumps
-from tests.conversations import ADAPTIVE, JSON, assistant, request, system, text, tool_result, tool_use, user
+from tests.conversations import (
+    ADAPTIVE,
+    BASH,
+    JSON,
+    assistant,
+    image,
+    request,
+    system,
+    text,
+    tool_result,
+    tool_use,
+    user,
+)
 
 NAME_SCHEMA = {
     "type": "object",
@@ -21,6 +33,7 @@ NAME_SCHEMA = {
 FORMAT = {"output_config": {"effort": "high", "format": {"type": "json_schema", "schema": NAME_SCHEMA}}}
 TRANSCRIPT = [text("<transcript>\n"), text('{"user":"hi"}\n'), text("</transcript>\n"), text("Respond with a verdict.")]
 WISH = "CRITICAL: Respond with TEXT ONLY.\nWrite an <analysis> block followed by a <summary> block."
+SEARCH_WISH = "Perform a web search for the query:"
 SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
 
 
@@ -59,6 +72,28 @@ KINDS: list[tuple[str, JSON, RequestKind]] = [
         request(user("Perform a web search for the query: kůň\n?"), tools=[SEARCH], tool_choice={"type": "auto"}),
         RequestKind.WEB_SEARCH,
     ),
+    ("a search with room around", request(user(f"\n{SEARCH_WISH} kůň\n"), tools=[SEARCH]), RequestKind.WEB_SEARCH),
+    ("a search that may be made", request(user(f"{SEARCH_WISH} kůň"), tools=[SEARCH, BASH]), RequestKind.MAIN),
+    ("a search within a task", request(user(f"Then: {SEARCH_WISH} kůň"), tools=[SEARCH]), RequestKind.MAIN),
+    (
+        "a search in a conversation",
+        request(user("hi"), assistant("yes"), user(f"{SEARCH_WISH} kůň"), tools=[SEARCH]),
+        RequestKind.MAIN,
+    ),
+    (
+        "a search about a picture",
+        request(user(image(), text(f"{SEARCH_WISH} kůň")), tools=[SEARCH]),
+        RequestKind.MAIN,
+    ),
+    ("stop sequences of a client", without_tools(user("hi"), stop_sequences=["</block", "END"]), RequestKind.MAIN),
+    (
+        "a verdict among other stop sequences",
+        without_tools(user("x"), stop_sequences=["END", "</block>"]),
+        RequestKind.CLASSIFIER,
+    ),
+    ("words about an analysis", request(user("What is <analysis>?")), RequestKind.MAIN),
+    ("words about a summary", request(user("What is <summary>?")), RequestKind.MAIN),
+    ("a prefilled answer", request(user("hi"), assistant(WISH)), RequestKind.MAIN),
     ("a question that may be searched for", request(user("Who won?"), tools=[SEARCH]), RequestKind.MAIN),
     ("a web page", request(user("Web page content: …"), tools=[]), RequestKind.HELPER),
     (
@@ -80,10 +115,15 @@ def test_the_kind_of_a_request_is_told_by_its_shape(body: JSON, kind: RequestKin
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"tools": 1, "messages": 2}, {"messages": [1]}, {"tools": [1]}, {"stop_sequences": [{}]}]
+    "body",
+    [{}, {"tools": 1, "messages": 2}, {"messages": [1]}, {"tools": [1]}, {"stop_sequences": [{}]}, {"tools": {"a": 1}}],
 )
 def test_what_cannot_be_read_is_left_to_those_who_complain(body: JSON) -> None:
     assert request_kind(body) in (RequestKind.MAIN, RequestKind.HELPER)
+
+
+def test_of_the_wish_for_a_search_the_query_alone_is_searched_for() -> None:
+    assert search_query(request(user(f"{SEARCH_WISH} kůň\na vůz \n"), tools=[SEARCH])) == "kůň\na vůz"
 
 
 def test_the_small_model_does_not_judge_on_safety_nor_write_the_summary() -> None:

@@ -286,6 +286,11 @@ def test_an_id_that_comes_again_in_a_later_turn_is_another_call() -> None:
     assert made[1]["tool_calls"][0]["id"] == "call_0" != made[3]["tool_calls"][0]["id"]
 
 
+def test_two_answers_in_a_row_are_one_below_the_other() -> None:
+    history = [user("hi"), assistant(text("on"), text("e")), assistant("two"), user("more")]
+    assert contents(*history)[1] == ("assistant", "one\n\ntwo")
+
+
 def test_neighbours_of_the_same_role_become_one_message() -> None:
     history = [user("a"), user("b"), assistant("c"), assistant(tool_use("toolu_1")), user(tool_result("toolu_1"))]
     assert [message["role"] for message in messages(*history)] == ["user", "assistant", "tool"]

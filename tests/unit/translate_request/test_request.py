@@ -1,5 +1,6 @@
 """The body as a whole: what may stand in it, what is dropped, what is refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -181,6 +182,33 @@ def test_the_longer_the_conversation_the_less_is_left_for_the_answer() -> None:
     assert more["max_tokens"] == 1_024
 
 
+def test_the_window_is_divided_between_the_conversation_and_the_answer() -> None:
+    made = translated(request(user("word " * 50_000), max_tokens=128_000), learned=Learned(context_window=131_072))
+    assert made.body["max_tokens"] + round(made.input_tokens * 1.1) == 131_072
+
+
+def test_a_model_writes_no_more_than_it_can() -> None:
+    profile = replace(GENERIC, max_output_tokens=4_000)
+    assert translated(request(user("hi"), max_tokens=32_000), profile).body["max_tokens"] == 4_000
+    learned = Learned(max_output_tokens=8_000)
+    assert translated(request(user("hi"), max_tokens=32_000), profile, learned=learned).body["max_tokens"] == 8_000
+
+
+def test_where_the_client_can_shorten_the_conversation_an_answer_has_room() -> None:
+    """Claude Code compacts from its second answer on; the summary itself must have room as well."""
+
+    def least(*history: JSON, asked: int = 32_000) -> int:
+        made = translated(request(*history, max_tokens=asked), learned=Learned(context_window=100))
+        assert made.least_output == made.body["max_tokens"]
+        return made.least_output
+
+    turn = [user("hi"), assistant("yes")]
+    assert least(*turn, user("go on")) == 1_024
+    assert least(*turn, *turn, user("go on")) == 8_192
+    assert least(*turn, user("Write an <analysis> block followed by a <summary> block.")) == 8_192
+    assert least(*turn, *turn, user("go on"), asked=2_000) == 2_000
+
+
 def test_a_provider_may_have_another_word_for_the_limit() -> None:
     profile = adapted(GENERIC, "https://api.openai.com/v1")
     made = translated(request(user("hi"), max_tokens=5_000), profile).body
@@ -272,6 +300,10 @@ def test_what_the_provider_refused_is_not_sent_again() -> None:
         ({"thinking": {"type": 1}}, "thinking.type: Input should be a string, not an integer"),
         ({"output_config": 1}, "output_config: Input should be an object, not an integer"),
         ({"output_config": {"format": {"type": "poem"}}}, "output_config.format.type: Input should be 'json_schema'"),
+        (
+            {"output_config": {"format": {"type": "json_schema", "schema": 1}}},
+            "output_config.format.schema: Input should be an object, not an integer",
+        ),
         ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format.schema: Field required"),
         ({"tool_choice": {}}, None),
     ],
