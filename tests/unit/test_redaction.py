@@ -61,6 +61,16 @@ def test_a_short_placeholder_of_a_key_is_no_secret() -> None:
     assert redact("ollama runs", ["ollama"]) == "ollama runs"
 
 
+def test_a_key_without_the_shape_of_one_is_known_by_name() -> None:
+    assert redact("Bearer opaque key: kuruvinka", ["kuruvinka", "ollama"]) == f"Bearer opaque key: {REDACTED}"
+    assert redact("key: kuruvink", ["kuruvink"]) == f"key: {REDACTED}"
+
+
+def test_of_two_secrets_that_begin_alike_nothing_is_left() -> None:
+    for secrets in (["kuruvinka", "kuruvinka-of-old"], ["kuruvinka-of-old", "kuruvinka"]):
+        assert redact("kuruvinka-of-old kuruvinka", secrets) == f"{REDACTED} {REDACTED}"
+
+
 @given(values)
 def test_what_holds_no_secret_keeps_its_bytes(value: Any) -> None:
     for body in (json.dumps(value, indent=1), f"data: {json.dumps(value)}\r\n\r\n: ping\n\ndata: [DONE]\n\n"):
@@ -75,7 +85,7 @@ def test_any_bytes_are_taken(body: bytes) -> None:
 @given(values, values)
 def test_a_secret_in_any_place_of_json_is_taken_out_and_json_stays(before: Any, after: Any) -> None:
     value = [before, f"x{SECRET}y", {"deep": {"key": SECRET}}, after]
-    for body in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+    for body in (json.dumps(value), json.dumps(value, ensure_ascii=False), json.dumps(value, indent=1)):
         kept = json.loads(redact_body(body.encode(), [SECRET]))
         assert not [text for text in strings(kept) if SECRET in text]
         assert kept[0] == before

@@ -261,7 +261,7 @@ def test_the_effort_said_last_in_the_conversation_counts() -> None:
     ("body", "why"),
     [
         *[(body, name) for name, body, kind in KINDS if kind is not RequestKind.MAIN],
-        (request(user("hi"), max_tokens=512), "a small limit"),
+        (request(user("hi"), max_tokens=1_024), "a small limit"),
         (request(user("hi"), tool_choice={"type": "any"}), "a forced tool"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
