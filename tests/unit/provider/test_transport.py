@@ -349,6 +349,7 @@ def test_an_address_that_does_not_answer_does_not_keep_from_trying_the_next(monk
         ("http://[::1]:8000/v1", "[::1]:8000", "/v1"),
         ("https://Příklad.example/v1/č%20d", "xn--pklad-zsa96e.example", "/v1/%C4%8D%20d"),
         ("https://openrouter.ai", "openrouter.ai", "/"),
+        ("https://a.example/deployments/a:b@1;c=d%2Fe/(1)", "a.example", "/deployments/a:b@1;c=d%2Fe/(1)"),
     ],
 )
 def test_a_url_is_asked_for_as_servers_expect_it(url: str, host: str, target: str) -> None:
@@ -362,9 +363,16 @@ def test_what_is_no_address_of_a_web_server_is_told(url: str) -> None:
         request_to("GET", url, {})
 
 
-def test_a_key_cannot_bring_headers_of_its_own() -> None:
-    with pytest.raises(Unsendable):
-        request_to("GET", "http://a/", {"Authorization": "Bearer k\r\nX-Other: y"})
+def test_connections_are_shared_by_scheme_host_and_port() -> None:
+    ports = [request_to("GET", f"{url}/v1", {}).origin.port for url in ("http://a", "https://a", "https://a:444")]
+    assert ports == [80, 443, 444]
+
+
+@pytest.mark.parametrize("key", ["k\r\nX-Other: y", "kůň"])
+def test_a_key_cannot_bring_headers_of_its_own_nor_what_no_header_holds(key: str) -> None:
+    with pytest.raises(Unsendable) as refused:
+        request_to("GET", "http://a/", {"Accept": "*/*", "Authorization": f"Bearer {key}"})
+    assert key not in str(refused.value)
 
 
 def test_a_path_that_leads_nowhere_any_more_is_noticed_by_the_system() -> None:

@@ -59,7 +59,9 @@ def test_a_pdf_of_pictures_says_that_it_has_no_text() -> None:
 
 def test_what_is_too_long_is_cut_and_says_so() -> None:
     made = shown(document({"type": "text", "media_type": "text/plain", "data": "x" * (MAX_TEXT + 5)}))
-    assert made.endswith("[cut here: 5 of 400,005 characters are not shown]")
+    assert made == "x" * MAX_TEXT + "\n[cut here: 5 of 400,005 characters are not shown]"
+    whole = "x" * MAX_TEXT
+    assert shown(document({"type": "text", "media_type": "text/plain", "data": whole})) == whole
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,7 @@ def test_what_is_too_long_is_cut_and_says_so() -> None:
     [
         ({"type": "text", "media_type": "text/plain", "data": "plain"}, "plain"),
         ({"type": "base64", "media_type": "text/csv", "data": "YTvFrw=="}, "a;ů"),
+        ({"type": "base64", "media_type": "text/csv", "data": "YTvh"}, "a;\ufffd"),
         (
             {"type": "base64", "media_type": "application/zip", "data": "AAAA"},
             "[document not shown: files of type application/zip cannot be read here]",
@@ -109,6 +112,8 @@ def test_images_in_a_document_stay_images() -> None:
         (None, "messages.0.content.0.source: Field required"),
         ({}, "messages.0.content.0.source: Field required"),
         ({"type": 1}, "messages.0.content.0.source.type: "),
+        ({"type": "text", "data": 1}, "messages.0.content.0.source.data: "),
+        ({"type": "url"}, "messages.0.content.0.source.url: "),
         ({"type": "base64", "data": "AAAA"}, "messages.0.content.0.source.media_type: Field required"),
         ({"type": "base64", "media_type": "application/pdf", "data": 1}, "messages.0.content.0.source.data: "),
     ],

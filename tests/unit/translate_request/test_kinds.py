@@ -1,5 +1,6 @@
 """Requests beside the conversation: told by their shape, asked for without reasoning and without a directive."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,6 +149,26 @@ def test_the_directive_is_for_those_who_act(body: JSON, kind: RequestKind) -> No
     acts = kind in (RequestKind.MAIN, RequestKind.COMPACTION) and "tools" in body
     assert system_prompt(body).endswith(DIRECTIVE) is acts
     assert DIRECTIVE not in system_prompt(body, directive=False)
+
+
+def test_who_needs_no_directive_gets_none() -> None:
+    assert DIRECTIVE not in str(translated(request(user("hi")), replace(GENERIC, needs_directive=False)).body)
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        (FORMAT, {"top_k"}),
+        (FORMAT, {"tool_choice"}),
+        ({}, {"response_format", "response_format.json_schema"}),
+        ({"tool_choice": {"type": "none"}}, {"tool_choice"}),
+        ({"tool_choice": {"type": "any"}}, {"top_k"}),
+        ({"tool_choice": {"type": "tool", "name": "Bash"}}, {"tool_choice.function"}),
+    ],
+)
+def test_nothing_is_said_in_words_but_what_was_refused_and_asked_for(fields: JSON, refused: set[str]) -> None:
+    body = request(user("hi"), **fields)
+    assert system_prompt(body, dropped_params=frozenset(refused)) == system_prompt(body)
 
 
 def test_the_directive_is_short() -> None:
