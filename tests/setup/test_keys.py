@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from neuroflow_proxy.errors import SettingsError
+from neuroflow_proxy.presets import OWN_KEY
 from neuroflow_proxy.settings import EINFRA_BASE_URL, CustomLlm, parse_section
 from neuroflow_proxy.setup.keys import (
     checked,
@@ -14,6 +15,7 @@ from neuroflow_proxy.setup.keys import (
     key_from_flags,
     last_four,
     looks_like_a_jwt,
+    provider_name,
     where_keys_are_made,
 )
 
@@ -39,6 +41,16 @@ def test_a_key_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> N
     assert from_flags(from_stdin=True) == KEY
 
 
+def test_a_terminal_is_no_standard_input_for_a_key_since_it_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal(io.BytesIO(KEY.encode())))
+    with pytest.raises(SettingsError, match="terminal"):
+        from_flags(from_stdin=True)
+
+
 def test_standard_input_that_is_no_text_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x00")))
     with pytest.raises(SettingsError):
@@ -55,9 +67,9 @@ def test_a_key_is_read_from_a_file_whatever_editor_wrote_it(tmp_path: Path) -> N
     assert from_flags(file=file) == KEY
 
 
-@pytest.mark.parametrize("variable", ["EMPTY", "ABSENT"])
-def test_a_variable_without_a_key_is_told(variable: str) -> None:
-    with pytest.raises(SettingsError):
+@pytest.mark.parametrize(("variable", "words"), [("EMPTY", "no key in the variable EMPTY"), ("ABSENT", "not set")])
+def test_a_variable_without_a_key_is_told(variable: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
         from_flags(variable=variable)
 
 
@@ -88,6 +100,7 @@ def test_a_key_is_found_only_for_the_service_that_it_belongs_to() -> None:
     assert [key.value for key in found_keys(EINFRA_BASE_URL, env, files)] == ["einfra-one", "file-one"]
     assert [key.value for key in found_keys(ELSEWHERE, env, files)] == ["other-one"]
     assert [key.value for key in found_keys("https://api.openai.com/v1", env, files)] == ["openai-one"]
+    assert found_keys(EINFRA_BASE_URL, {"E_INFRA_API_TOKEN": " "}, [(Path("a"), section(""))]) == []
 
 
 def test_the_variables_of_openai_belong_together() -> None:
@@ -109,3 +122,10 @@ def test_the_jwt_beside_the_keys_is_known_for_what_it_is() -> None:
 def test_where_keys_are_made_is_said() -> None:
     assert "https://chat.ai.e-infra.cz" in where_keys_are_made(EINFRA_BASE_URL)
     assert "openrouter.ai" in where_keys_are_made(ELSEWHERE)
+    assert "account pages of llm.example" in where_keys_are_made("https://llm.example/v1")
+    assert where_keys_are_made("http://localhost:11434/v1") == OWN_KEY
+
+
+def test_a_provider_is_called_as_people_call_it() -> None:
+    urls = (EINFRA_BASE_URL, "https://llm.example:8000/v1", "http://[::1]:8000/v1")
+    assert [provider_name(url) for url in urls] == ["einfra", "llm.example", "::1"]

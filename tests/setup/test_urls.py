@@ -44,6 +44,12 @@ def test_a_full_endpoint_is_believed_where_there_is_no_v1() -> None:
             "https://example.org/v1?key=secret",
             "secret with spaces",
             "sk-secret",
+            "models/secret-1.5",
+            "https://secret@example.org/v1",
+            "https://:secret@example.org/v1",
+            "https://example.org/v1#secret",
+            "https://example.org/v1 secret",
+            "https://example.org:0/v1",
         ),
     ],
 )

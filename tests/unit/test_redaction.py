@@ -98,7 +98,7 @@ def test_a_secret_that_a_stream_tells_in_pieces_is_taken_out(told: list[str], ot
     chunks = []
     for a, b in zip_longest(told, other, fillvalue=""):
         pieces = [*call(1, None, None, a)["tool_calls"], *call(0, None, None, b)["tool_calls"]]
-        chunks.append(chunk({"tool_calls": pieces[::-1] if turns else pieces}))
+        chunks.append(chunk({"tool_calls": pieces[::-1] if turns and len(chunks) % 2 else pieces}))
     arguments = ["", ""]
     for line in redact_body(sse(*chunks, done=False), [SECRET]).decode().split("\n\n")[:-1]:
         for piece in json.loads(line.removeprefix("data: "))["choices"][0]["delta"]["tool_calls"]:

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuroflow_proxy.websearch.results import Domains, is_public, worth_telling
+from neuroflow_proxy.websearch.results import (
+    MAX_EXCERPT_CHARS,
+    MAX_RESULTS,
+    MAX_TITLE_CHARS,
+    MAX_URL_CHARS,
+    Domains,
+    is_public,
+    worth_telling,
+)
 from neuroflow_proxy.wire.web_search import Found, as_words, error_block, results_block, words_of
 
 
@@ -17,6 +25,7 @@ from neuroflow_proxy.wire.web_search import Found, as_words, error_block, result
         "https://1.1.1.1/",
         "https://[2606:4700:4700::1111]/",
         "https://4chan.example/",
+        "https://xn--e1afmkfd.xn--p1ai/",
     ],
 )
 def test_the_public_web_is_public(url: str) -> None:
@@ -37,6 +46,7 @@ def test_the_public_web_is_public(url: str) -> None:
             "http:/a",
         ),
         *("http://localhost/", "http://a.localhost/", "http://router/", "http://nas.local/", "http://db.internal."),
+        *("http://printer.lan/", "http://:80/", "http://./"),
         *("http://127.0.0.1/", "http://127.1/", "http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/"),
         *(
             "http://10.0.0.1/",
@@ -82,6 +92,31 @@ def test_no_text_is_too_strange_to_be_judged(text: str) -> None:
 def test_a_domain_stands_for_its_subdomains_and_may_name_a_path(entry: str, url: str, is_within: bool) -> None:
     assert Domains(allowed=(entry,)).admit(url) is is_within
     assert Domains(blocked=(entry,)).admit(url) is not is_within
+
+
+def test_one_of_the_allowed_domains_is_enough_and_one_of_the_blocked_too_much() -> None:
+    assert Domains(allowed=("cuni.cz", "muni.cz")).admit("https://muni.cz/")
+    assert not Domains(blocked=("cuni.cz", "muni.cz")).admit("https://muni.cz/")
+    assert not Domains(allowed=("muni.cz",), blocked=("is.muni.cz",)).admit("https://is.muni.cz/")
+
+
+def test_what_is_told_of_a_page_is_plain_and_short() -> None:
+    def told(title: str, excerpt: str = "") -> tuple[str, str]:
+        ((title, _, excerpt, _),) = worth_telling([Found(title, "https://a.example/", excerpt)], Domains())
+        return title, excerpt
+
+    assert told(" <b>Horses</b> &amp;\n cows ", "\ta<br>b\x00c ") == ("Horses & cows", "ab c")
+    assert told("<i> </i>") == ("https://a.example/", "")
+    assert told("x" * MAX_TITLE_CHARS)[0] == "x" * MAX_TITLE_CHARS
+    assert told("x" * (MAX_TITLE_CHARS + 1))[0] == "x" * (MAX_TITLE_CHARS - 1) + "…"
+    assert told("t", "say " * 1_000)[1] == ("say " * (MAX_EXCERPT_CHARS // 4)).rstrip()[: MAX_EXCERPT_CHARS - 1] + "…"
+
+
+def test_only_the_first_pages_that_may_be_told_are() -> None:
+    pages = [Found("t", f"https://a.example/{number}", "") for number in range(MAX_RESULTS + 5)]
+    others = [Found("t", "http://router/", ""), Found("t", "https://b.example/" + "x" * MAX_URL_CHARS, "")]
+    found = worth_telling([*others, *pages], Domains(allowed=("a.example", "router", "b.example")))
+    assert found == pages[:MAX_RESULTS]
 
 
 def test_an_address_is_told_once() -> None:
