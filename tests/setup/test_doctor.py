@@ -14,8 +14,8 @@ import pytest
 
 from neuroflow_proxy.demo.catalog import DemoModel
 from neuroflow_proxy.demo.script import Answer, Pause, Script, Status, finish, reasoning, role, text
-from neuroflow_proxy.setup.instance import Record
 from neuroflow_proxy.setup.integrations import save_section
+from neuroflow_proxy.setup.process import Record
 from neuroflow_proxy.wire.codec import dumps
 from neuroflow_proxy.wire.messages_api import JSON
 from tests.live import call

@@ -19,9 +19,10 @@ from neuroflow_proxy.demo.provider import DemoProvider
 from neuroflow_proxy.demo.run import running
 from neuroflow_proxy.setup.command import STARTER
 from neuroflow_proxy.setup.files import write_private
-from neuroflow_proxy.setup.instance import Instances, Record, Say, Started
+from neuroflow_proxy.setup.instance import Instances, Say, Started
 from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.setup.platforms import machine_name, state_dir
+from neuroflow_proxy.setup.process import Record
 from neuroflow_proxy.wire.codec import dumps
 from tests.live import free_port
 

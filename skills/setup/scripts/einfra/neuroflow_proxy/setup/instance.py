@@ -2,8 +2,8 @@
 
 A `Record` in the user's state folder says which process it is. It is written before the process exists and again as
 soon as it does, so that whoever is killed half-way leaves nothing that the next run cannot find. The record proves
-nothing: a process is ours if its start time and the instance id on its command line say so, and a port is ours if
-`/healthz` answers with that id. Anything else is never signalled.
+nothing: `process.py` tells whether a process is ours, and a port is ours if `/healthz` answers with the instance id.
+Anything else is never signalled.
 
 Homes may be shared between machines and loopback is not, so a record belongs to a host as well.
 """
@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import OUTCOMES, InstanceError, Kind
 from ..version import VERSION
@@ -31,16 +30,11 @@ from .keys import EINFRA_VARIABLES, OPENAI_VARIABLE
 from .lock import exclusive
 from .platforms import detached
 from .ports import LAST_PORT, candidates, is_free, owner_of
-
-if TYPE_CHECKING:
-    import psutil
+from .process import Record, end, process_of
 
 START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.05
 _LOG_TAIL_LINES = 15
-# System clocks are set while processes run, and some systems reckon a process's start time from the clock.
-_CREATE_TIME_TOLERANCE_S = 5.0
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
@@ -61,21 +55,6 @@ _UNWANTED = {
 _SHORTEST_SECRET = 12
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is written down of a proxy. `pid` and `create_time` are None until the process is there."""
-
-    instance_id: str
-    host: str
-    port: int
-    log: str
-    integrations: str
-    pid: int | None = None
-    create_time: float | None = None
-    since_boot_s: float | None = None
-    """How long after the start of the machine. Where the system reckons one from the clock, the other stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +143,9 @@ class Instances:
     def stop(self, integrations: Path) -> bool:
         """End this file's proxy. Returns whether there was one. Signals nothing that is not proved to be it."""
         record = self.find(integrations)
-        process = _proved(record) if record else None
+        process = process_of(record) if record else None
         if process:
-            _end(process)
+            end(process)
         elif self.running(integrations):
             raise InstanceError(
                 "A proxy answers under the name of ours, but which process it is cannot be proved.",
@@ -198,7 +177,7 @@ class Instances:
 
     def _completed(self, record: Record) -> Record:
         """The record with its process, which whoever started that may have been killed before writing down."""
-        process = _proved(record) if record.pid is None else None
+        process = process_of(record) if record.pid is None else None
         if process is None:
             return record
         record = replace(record, pid=process.pid, create_time=process.create_time())
@@ -312,48 +291,3 @@ def _where_output_is(record: Record) -> str:
 
 def _output_file(record: Record) -> Path:
     return Path(record.log).with_suffix(".out")
-
-
-def _proved(record: Record) -> "psutil.Process | None":
-    """The process of a record, if it is proved to be that. Without a pid, the instance id finds it."""
-    import psutil
-
-    for pid in psutil.pids() if record.pid is None else [record.pid]:
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            if _is_as_old(process, record) and record.instance_id in process.cmdline():
-                return process
-    return None
-
-
-def _is_as_old(process: "psutil.Process", record: Record) -> bool:
-    import psutil
-
-    began = process.create_time()
-    times = ((record.create_time, began), (record.since_boot_s, began - psutil.boot_time()))
-    known = [abs(now - then) < _CREATE_TIME_TOLERANCE_S for then, now in times if then is not None]
-    return any(known) or not known
-
-
-def _end(process: "psutil.Process") -> None:
-    """Ask the process to end, and after a while make it."""
-    import psutil
-
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-        if not _is_gone_within(STOP_TIMEOUT_S, process):
-            process.kill()
-            if not _is_gone_within(STOP_TIMEOUT_S, process):
-                raise InstanceError(f"The proxy (pid {process.pid}) cannot be ended.", hint="End it yourself.")
-
-
-def _is_gone_within(timeout_s: float, process: "psutil.Process") -> bool:
-    """Polls, because nobody but its parent may wait for a process, and a zombie is gone enough."""
-    import psutil
-
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(_POLL_S)
-    return False

@@ -6,9 +6,9 @@ from pathlib import Path
 from ..presets import messages_url
 from ..settings import CustomLlm
 from ..wire.messages_api import JSON
-from .instance import Record
 from .keys import last_four
 from .ports import LOOPBACK
+from .process import Record
 
 NO_KEY_PRINTED = (
     "ANTHROPIC_AUTH_TOKEN is missing: there it is the provider's key, which is never printed. `configure.py claude` "

@@ -4,9 +4,10 @@ from ..presets import messages_url
 from ..settings import CustomLlm
 from ..wire.messages_api import JSON
 from .health import ask_stats
-from .instance import Instances, Record
+from .instance import Instances
 from .keys import last_four
 from .place import Place
+from .process import Record
 from .report import Report, address, facts_of
 
 

@@ -9,10 +9,11 @@ from ..wire.messages_api import JSON
 from .connect import connected
 from .flow import with_tiers, with_windows
 from .health import ask_stats, wait_until_read
-from .instance import Instances, Record
+from .instance import Instances
 from .integrations import save_section
 from .live_models import ask_listing
 from .place import Place
+from .process import Record
 from .undo import Journal
 from .usage import learned_windows, prompt_tokens, window_of
 

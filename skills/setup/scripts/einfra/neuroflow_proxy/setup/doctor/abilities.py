@@ -18,8 +18,8 @@ from ...wire.codec import InvalidJSON
 from ...wire.messages_api import JSON
 from ..claude_code import connection_for
 from ..health import ask_stats
-from ..instance import Record
 from ..messages_client import stream
+from ..process import Record
 from ..proof import prove
 from ..usage import learned_window, window_of
 from .check import Check

@@ -11,10 +11,10 @@ from ...wire.messages_api import JSON
 from ..claude_code import OTHER_CLOUDS, PROXY_VARIABLES, Variable, connection_for, is_on, variables_for
 from ..claude_settings import SHELL, Source, winner
 from ..health import ask_health, ask_stats
-from ..instance import Record
 from ..keys import last_four
 from ..place import Place
 from ..ports import LOOPBACK, owner_of
+from ..process import Record
 from ..usage import window_of
 from .check import Check
 

@@ -10,8 +10,9 @@ from ...settings import CustomLlm
 from ...wire.messages_api import JSON
 from ..claude_settings import Source, sources
 from ..health import ask_stats
-from ..instance import Instances, Record
+from ..instance import Instances
 from ..place import Place
+from ..process import Record
 from ..report import Report
 from .abilities import abilities
 from .check import Check, failed

@@ -7,8 +7,9 @@ from ...errors import Kind
 from ...settings import CustomLlm
 from ...wire.messages_api import JSON
 from ..health import ask_health
-from ..instance import Instances, Record
+from ..instance import Instances
 from ..ports import owner_of
+from ..process import Record
 from ..report import address
 from .check import Check
 
