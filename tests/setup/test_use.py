@@ -155,7 +155,7 @@ def test_status_without_a_proxy_has_nothing_to_count(user: User) -> None:
 def test_what_was_counted_is_told_in_one_line_for_each_model() -> None:
     now, counted = usage_lines(STATS)
     assert now == "Now: 2 of 2 running, 1 waiting for a place, the longest for 3 s."
-    for fact in ("4 requests", "1 timeout", "1.2 s", "41 tokens/s", "72%", "1 asked again", "mended kimi 2x"):
+    for fact in ("4 requests", "1 timeout", "1.2 s", "41 tokens/s", "72%", "1 retried", "repairs: kimi 2x"):
         assert fact in counted
 
 

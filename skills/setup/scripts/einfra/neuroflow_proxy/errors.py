@@ -7,7 +7,7 @@
     │   └── TooManyOutputTokens  … and the same with a smaller `max_tokens` fits; in provider/faults.py
     ├── InstanceError            a proxy could not be started, found or stopped
     ├── NeedsTerminal            a question would have to be asked and there is nobody to ask
-    └── UsageError               the command line is no good; in flags.py
+    └── UsageError               the command line is not valid; in flags.py
     StreamStateError             a bug of ours: a stage was driven out of order; never caught
 
 A `ProxyError` carries a `message` (what failed) and a `hint` (what to do now). Both are shown to people and to

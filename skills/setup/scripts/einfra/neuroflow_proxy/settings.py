@@ -279,7 +279,7 @@ def read_section(path: Path) -> CustomLlm | None:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
     except InvalidJSON as error:
-        raise SettingsError(f"{path} is not valid JSON: {error}.", hint="Mend or remove it.") from error
+        raise SettingsError(f"{path} is not valid JSON: {error}.", hint="Fix or remove it.") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{path} is not as it should be: it must hold a JSON object.")
     if SECTION not in document:

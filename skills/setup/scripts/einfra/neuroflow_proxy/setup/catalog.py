@@ -136,7 +136,7 @@ def _note(model: str, *, is_first: bool, lack: str) -> str:
     if _WEAK_TOOLS.search(base):
         return "its tool calls are unreliable"
     if base == DEFAULT_MODEL:
-        return "recommended: the surest with tools"
+        return "recommended: the most reliable with tools"
     if is_first and _family(model) == _family(DEFAULT_MODEL):
         return f"recommended: the nearest to {DEFAULT_MODEL}, which {lack}"
     if is_first and _is_known(model):

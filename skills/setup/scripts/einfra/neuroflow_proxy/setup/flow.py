@@ -174,7 +174,9 @@ def _is_clear(base_url: str, *, allowed: bool, asker: Asker, voice: Voice) -> bo
         return False
     if not (allowed or asker.allows_http(base_url)):
         refuse_clear_text(base_url)
-    voice.say(f"Mind: {base_url} is not encrypted. Everybody on the way can read the key and the conversation.")
+    voice.say(
+        f"Warning: {base_url} is not encrypted. Everybody on the way there can read the key and the conversation."
+    )
     return True
 
 

@@ -24,7 +24,7 @@ class Git:
         if answer.returncode and "not a git repository" not in answer.stderr:
             raise SettingsError(
                 f"Git does not say whether {self._folder} is in a repository: {answer.stderr.strip()}",
-                hint="Mend that first: the key must not land in a repository unseen.",
+                hint="Fix that first: the key must not get into a repository unnoticed.",
             )
         return answer.stdout.strip() == "true"
 

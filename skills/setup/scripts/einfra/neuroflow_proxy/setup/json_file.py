@@ -33,10 +33,10 @@ def parse(path: Path, data: bytes) -> JSON:
         document = loads(data)
     except InvalidJSON as error:
         raise SettingsError(
-            f"{path} is not valid JSON: {error}.", hint="Mend or remove it; it was left alone."
+            f"{path} is not valid JSON: {error}.", hint="Fix or remove it; it was not changed."
         ) from error
     if not isinstance(document, dict):
-        raise SettingsError(f"{path} must hold a JSON object.", hint="Mend or remove it; it was left alone.")
+        raise SettingsError(f"{path} must hold a JSON object.", hint="Fix or remove it; it was not changed.")
     return document
 
 

@@ -45,7 +45,7 @@ def _lines(stats: JSON) -> Iterator[str]:
         yield f"Now: {running} of {queue['limit']} running, {len(waits)} waiting for a place{longest}."
     for model, counted in stats["models"].items():
         failed = {outcome: count for outcome, count in counted["outcomes"].items() if outcome != "ok"}
-        facts = [f"{counted['requests']} requests"]
+        facts = [f"{counted['requests']} request{'s' if counted['requests'] != 1 else ''}"]
         facts += [f"{count} {outcome}" for outcome, count in failed.items()]
         if counted["median_first_byte_s"] is not None:
             facts.append(f"first byte after {counted['median_first_byte_s']:.1f} s")
@@ -55,10 +55,11 @@ def _lines(stats: JSON) -> Iterator[str]:
         if tokens:
             facts.append(f"{counted['cached_tokens'] / tokens:.0%} of the input from the provider's cache")
         if counted["retries"]:
-            facts.append(f"{counted['retries']} asked again")
-        facts += [f"mended {kind} {count}x" for kind, count in counted["mended"].items()]
+            facts.append(f"{counted['retries']} retried")
+        if counted["mended"]:
+            facts.append("repairs: " + ", ".join(f"{kind} {count}x" for kind, count in counted["mended"].items()))
         yield f"{model}: {', '.join(facts)}."
     if stats.get("recordings"):
         yield f"PROXY_DEBUG is on: requests and answers are recorded in {stats['recordings']}."
     if stats["settings_problem"]:
-        yield f"The settings cannot be read any more, the last good ones hold: {stats['settings_problem']}"
+        yield f"The settings cannot be read any more; the last valid ones stay in force: {stats['settings_problem']}"

@@ -26,7 +26,7 @@ def connection(section: CustomLlm, found: Sequence[Source], place: Place, record
     """Every variable of ours: what it is, by which source, and whether requests reach the proxy with it."""
     for broken in found:
         if broken.problem:
-            yield Check("connection", f"{broken.path} is ignored: {broken.problem}.", f"Mend {broken.path}.")
+            yield Check("connection", f"{broken.path} is ignored: {broken.problem}.", f"Fix {broken.path}.")
     wanted = {variable.name: variable for variable in variables_for(section, place)}
     url, token = winner(found, _URL), winner(found, _TOKEN)
     decisive = [_decisive(wanted[name], found) for name in (_URL, _TOKEN)]

@@ -53,7 +53,7 @@ def other_machines(path: Path, record: Record | None, instances: Instances) -> I
 def what_it_met(stats: JSON) -> Iterator[Check]:
     """What the running proxy says of its settings, its queue, and what it had to mend."""
     if stats["settings_problem"]:
-        yield Check("settings", f"The proxy goes on with the last good ones: {stats['settings_problem']}", "Mend them.")
+        yield Check("settings", f"The proxy goes on with the last valid ones: {stats['settings_problem']}", "Fix them.")
     waiting = stats["queue"]["waiting"]
     if waiting:
         yield Check(
@@ -64,7 +64,7 @@ def what_it_met(stats: JSON) -> Iterator[Check]:
     for model, counted in stats["models"].items():
         mended = ", ".join(f"{kind} {count}x" for kind, count in counted["mended"].items())
         if mended:
-            yield Check("mended", f"{model}: {mended}.")
+            yield Check("repaired", f"{model}: {mended}.")
     for model, lessons in stats["learned"].items():
         told = ", ".join(f"{name} {lesson}" for name, lesson in lessons.items())
         yield Check("learned", f"{model}: {told}.")
