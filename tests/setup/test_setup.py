@@ -20,7 +20,7 @@ from neuroflow_proxy.setup.live_models import refused_key
 from neuroflow_proxy.setup.ports import is_free
 from tests.e2e.claude import claude_edits_a_file, minimal_environment
 from tests.live import call, free_port
-from tests.setup.user import KEY, Ran, User, is_alive, processes_of, somebody, without_a_list
+from tests.setup.user import KEY, WRONG_KEY, Ran, User, is_alive, processes_of, somebody, without_a_list
 
 QUESTION = {"model": "claude-opus-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]}
 only_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no permission bits")
@@ -348,6 +348,23 @@ def test_a_key_goes_to_no_other_service_unasked(user: User) -> None:
     elsewhere = "https://llm.example.org/v1"
     ran = user.run("setup", "--base-url", elsewhere, "--yes", "--json", E_INFRA_API_TOKEN=KEY, OPENAI_API_KEY=KEY)
     assert (ran.code, ran.json["error"]["kind"]) == (7, "needs_terminal")
+
+
+def test_a_key_that_has_run_out_in_a_variable_gives_way_to_the_one_in_use(user: User) -> None:
+    user.write_settings()
+    stale = {"OPENAI_BASE_URL": user.base_url, "OPENAI_API_KEY": WRONG_KEY}
+    assert user.run("models", "--limit", "1", "--json", **stale).code == 0
+    ran = user.run("setup", "--model", "kimi-k2.6", "--dry-run", "--json", **stale)
+    assert list(ran.json["files"][str(user.file)]) == ["model"], "the key that is in use stays"
+    save_section(user.file, {"api_key": f"{WRONG_KEY}-too"})
+    refused = user.run("models", "--json", **stale)
+    assert (refused.code, refused.json["error"]["kind"]) == (4, "authentication"), "there is none left to try"
+
+
+def test_a_key_that_was_pointed_to_gives_way_to_no_other(user: User) -> None:
+    user.write_settings()
+    ran = user.run("models", "--key-stdin", "--json", stdin=f"{WRONG_KEY}\n")
+    assert (ran.code, ran.json["error"]["kind"]) == (4, "authentication")
 
 
 def test_a_jwt_in_the_place_of_the_key_is_told_apart() -> None:

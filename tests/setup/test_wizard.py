@@ -110,6 +110,20 @@ def test_a_key_that_replaces_a_refused_one_is_proved_by_the_proxy_that_runs(user
     assert (user.section["api_key"], user.section["model"]) == (KEY, "kimi-k2.5")
 
 
+def test_after_a_known_key_was_refused_the_other_known_one_is_offered(user: User) -> None:
+    user.write_settings()
+    stale = {"OPENAI_BASE_URL": user.base_url, "OPENAI_API_KEY": WRONG_KEY}
+    with at_a_terminal(user, "setup", "--base-url", user.base_url, *AS_LINES, **stale) as terminal:
+        terminal.see("Which API key?")
+        assert terminal.chosen == "…0815 from the variable OPENAI_API_KEY"
+        terminal.type(ENTER)
+        terminal.see("Authentication")
+        terminal.see("another one")
+        assert terminal.chosen == "…4711 from ~/výzkum/.neuroflow/integrations.json"
+        terminal.type(ENTER)
+        terminal.see("Which model?")
+
+
 def test_what_is_no_url_and_no_key_is_told_before_it_is_tried(user: User) -> None:
     with at_a_terminal(user, "setup") as terminal:
         terminal.see("Which service?")

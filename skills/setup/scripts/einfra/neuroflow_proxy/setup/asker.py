@@ -65,7 +65,9 @@ class Asker(Protocol):
         """Whether a provider on another machine is to be asked without encryption."""
 
     def key(self, base_url: str, found: Sequence[Key], refusal: UpstreamError | None) -> Key:
-        """A key for the provider. `refusal` is what the provider said to the one before."""
+        """A key for the provider, one of those `found` or another. `refusal` is what the provider said to the one
+        before, which is not among them any more.
+        """
 
     def model(self, choices: Sequence[Choice], current: str | None) -> str:
         """The id of one of the choices."""
@@ -112,10 +114,10 @@ class Unattended:
         return False
 
     def key(self, base_url: str, found: Sequence[Key], refusal: UpstreamError | None) -> Key:
-        if refusal:
-            raise refusal
         if found:
             return found[0]
+        if refusal:
+            raise refusal
         if is_this_machine(base_url):
             return NO_KEY
         hint = f"Give the key with {KEY_FLAGS}."

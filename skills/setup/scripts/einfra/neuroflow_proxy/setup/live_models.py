@@ -52,7 +52,9 @@ def ask_listing(base_url: str, api_key: str, *, provider: str) -> Listing:
 def working_key(
     key: Key | None, base_url: str, place: Place, *, provider: str, asker: Asker, voice: Voice
 ) -> tuple[Key, Listing]:
-    """A key that the provider takes, and what it lists for it."""
+    """A key that the provider takes, and what it lists for it. Of keys that lie about, one that is refused gives way to
+    the next: a variable may hold one that has run out since.
+    """
     found = found_keys(base_url, place.env, list(place.sections().items()))
     refusal = None
     while True:
@@ -66,6 +68,7 @@ def working_key(
             if error.kind not in (Kind.AUTHENTICATION, Kind.PERMISSION):
                 raise
             refusal = refused_key(error, key.value, base_url)
+            found = [other for other in found if other != key] if key in found else []
 
 
 def refused_key(error: UpstreamError, key: str, base_url: str) -> UpstreamError:

@@ -56,7 +56,7 @@ class Terminal:
     def key(self, base_url: str, found: Sequence[Key], refusal: UpstreamError | None) -> Key:
         if refusal:
             questionary.print(f"{refusal.message}\n{refusal.hint}\n")
-        elif found:
+        if found:
             choices = [questionary.Choice(f"{key.shown} from {self._short(key.source)}", value=key) for key in found]
             known: Key = _choose("Which API key?", [*choices, questionary.Choice("another one", value=NO_KEY)])
             if known is not NO_KEY:
