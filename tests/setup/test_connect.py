@@ -112,6 +112,18 @@ def test_undo_leaves_the_machine_as_it_was(user: User) -> None:
     assert user.run("undo", "--json").json["undone"] is False
 
 
+def test_where_two_settings_are_in_reach_it_is_told_which_holds_and_which_is_left(user: User) -> None:
+    user.set_up("--yes", "--connect", "settings", "--no-proof")
+    everywhere = user.home / ".neuroflow" / "integrations.json"
+    words = ["setup", "--yes", "--connect", "settings", "--no-proof", "--scope", "machine"]
+    assert f"But not here: {user.file} stands over them" in user.run(*words).stdout
+    assert user.run(*words, "--json", cwd=user.home).json["outranked_by"] is None
+    assert f"Now {everywhere} holds here; `configure.py undo` again" in user.run("undo").stdout
+    told = user.run("undo", "--json").json
+    assert (told["undone"], told["left"]) == (True, None)
+    assert not user.records
+
+
 def test_undo_from_nothing_leaves_nothing(user: User) -> None:
     user.set_up("--yes", "--connect", "settings", "--skip-login")
     told = user.run("undo").stdout

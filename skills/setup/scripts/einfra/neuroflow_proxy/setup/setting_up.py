@@ -57,7 +57,7 @@ def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, voic
         # Made before anything is written: there are values that a shell's line cannot carry.
         printed = lines(shell, [variable for variable in wanted if not variable.is_key])
         connected = _connect(outcome, wanted, place, instances)
-        return _told(outcome, connected, proof, shown, printed, shell=shell)
+        return _told(outcome, connected, proof, shown, printed, shell=shell, in_use=place.in_use())
     except KeyboardInterrupt:
         voice.say(
             "Set-up is not complete. `configure.py setup` again finishes it, and `configure.py undo` takes it back."
@@ -175,9 +175,11 @@ def _told(
     printed: Sequence[str],
     *,
     shell: Shell,
+    in_use: tuple[Path, CustomLlm] | None,
 ) -> Report:
     """All that there is to tell. `shown` are the words for `proof`, `printed` the lines for `shell`."""
     plan, section, started = outcome.plan, outcome.section, outcome.started
+    over = in_use[0] if in_use and in_use[0] != plan.path else None
     connection = connection_for(section)
     changed = "written now" if outcome.is_changed else "unchanged"
     chosen = [choice for choice in plan.choices if choice.id == section.model]
@@ -186,6 +188,7 @@ def _told(
         | {
             "note": chosen[0].note if chosen else "",
             "changed": outcome.is_changed,
+            "outranked_by": str(over) if over else None,
             "gitignore": str(outcome.ignore_file) if outcome.ignore_file else None,
             "new": started is not None and started.is_new,
             "shell": str(shell),
@@ -202,6 +205,7 @@ def _told(
             *(f"{choice.id} is {choice.note}." for choice in chosen if is_stand_in(choice)),
             *_manner(started, connection, section),
             f"Settings are in {plan.path}, {changed}" + (f"; the log is {started.record.log}." if started else "."),
+            *([f"But not here: {over} stands over them until `configure.py undo` takes that back."] if over else []),
             *([connected.shared] if connected.shared else []),
             *shown,
             *words_on_features(section),

@@ -37,14 +37,16 @@ def undo(place: Place, instances: Instances) -> Report:
                 instances.leave(path)
             for file in changed:
                 commit_undone(file, place)
+            left = next((one for one in _places_of_settings(place) if Journal(instances.state, one).entries()), None)
             return Report(
-                {"undone": True, "files": [str(file) for file in changed]},
+                {"undone": True, "files": [str(file) for file in changed], "left": str(left) if left else None},
                 [
                     *(f"{'Restored' if file.exists() else 'Removed'}: {file}" for file in changed),
                     "The proxy is stopped.",
+                    *([f"Now {left} applies here; `configure.py undo` again undoes that as well."] if left else []),
                 ],
             )
-    return Report({"undone": False, "files": []}, ["There is nothing to undo here."])
+    return Report({"undone": False, "files": [], "left": None}, ["There is nothing to undo here."])
 
 
 def claude(place: Place, instances: Instances, say: Say, *, arguments: Sequence[str]) -> int:
