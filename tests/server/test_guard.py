@@ -64,7 +64,7 @@ def test_health_is_told_without_a_token_and_tells_no_secret(guarded: str) -> Non
     assert response.status_code == 200
     health = response.json()
     assert health["service"] == "neuroflow-proxy"
-    assert set(health) == {"service", "status", "version", "instance_id", "model", "small_model"}
+    assert set(health) == {"service", "status", "version", "build", "instance_id", "model", "small_model"}
     assert "sk-demo" not in response.text
     assert "t0ken" not in response.text
 

@@ -14,8 +14,11 @@ import pytest
 
 from neuroflow_proxy.demo.catalog import DemoModel
 from neuroflow_proxy.demo.script import Answer, Pause, Script, Status, finish, reasoning, role, text
+from neuroflow_proxy.settings import parse_section
+from neuroflow_proxy.setup.doctor.proxy import proxy
 from neuroflow_proxy.setup.integrations import save_section
 from neuroflow_proxy.setup.process import Record
+from neuroflow_proxy.setup.report import address
 from neuroflow_proxy.wire.codec import dumps
 from neuroflow_proxy.wire.messages_api import JSON
 from tests.live import call
@@ -223,6 +226,17 @@ def test_a_model_that_is_down_gets_a_successor(user: User) -> None:
     user.provider.status_models = [{"model_name": "Kimi-K2.5", "status": "down", "latest": {}}]
     (check,) = found(examined(user), "model")
     assert (check["state"], check["hint"]) == ("fail", "configure.py use kimi-k2.6")
+
+
+def test_a_proxy_that_runs_the_code_of_before_an_update_is_told(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    user.write_settings()
+    record, section = user.start().record, parse_section(user.section)
+    (current,) = proxy(user.file, section, record, user.instances)
+    assert (current.state, current.message) == ("ok", f"It answers on {address(record.port)} (pid {record.pid}).")
+    monkeypatch.setattr("neuroflow_proxy.setup.doctor.proxy.build", lambda: "999.0+0")
+    (former,) = proxy(user.file, section, record, user.instances)
+    assert (former.state, former.mend) == ("mind", "configure.py start")
+    assert former.message.endswith("with other code than is here since an update.")
 
 
 def test_a_running_proxy_is_tried_and_asked_what_it_met(user: User) -> None:

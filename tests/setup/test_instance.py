@@ -20,6 +20,7 @@ from neuroflow_proxy.setup.health import ask_health
 from neuroflow_proxy.setup.instance import Instances, child_environment, free_ports
 from neuroflow_proxy.setup.lock import exclusive
 from neuroflow_proxy.setup.ports import candidates, is_free, owner_of
+from neuroflow_proxy.version import VERSION, build
 from tests.live import free_port
 from tests.setup.user import KEY, User, is_alive, processes_of
 
@@ -64,13 +65,28 @@ def test_one_that_runs_is_used_and_not_started_twice(settled: User) -> None:
     assert processes_of(settled) == [first.record.pid]
 
 
-def test_one_of_another_version_is_replaced_on_its_port(settled: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_other_code_is_replaced_on_its_port(settled: User, monkeypatch: pytest.MonkeyPatch) -> None:
     first = settled.start().record
-    monkeypatch.setattr("neuroflow_proxy.setup.instance.VERSION", "999.0")
+    monkeypatch.setattr("neuroflow_proxy.setup.instance.build", lambda: "999.0+0")
     second = settled.start(port=first.port)
     assert second.is_new
     assert second.record.port == first.port
     assert processes_of(settled) == [second.record.pid]
+
+
+def test_code_that_was_changed_between_two_versions_is_other_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neuroflow_proxy.version.__file__", str(tmp_path / "version.py"))
+    (tmp_path / "wire").mkdir()
+    code = tmp_path / "wire" / "sse.py"
+    code.write_text("one = 1\n")
+    before = build()
+    (tmp_path / "wire" / "sse.cpython-311.pyc").write_bytes(b"what Python makes of it")
+    assert build() == before
+    code.write_text("one = 2\n")
+    assert build() != before
+    assert build().startswith(f"{VERSION}+")
 
 
 def test_a_lost_race_for_a_port_ends_on_the_next(settled: User, monkeypatch: pytest.MonkeyPatch) -> None:

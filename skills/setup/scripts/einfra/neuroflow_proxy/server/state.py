@@ -12,7 +12,7 @@ from ..provider.client import Endpoint, UpstreamClient
 from ..provider.memory import ProviderMemory
 from ..provider.models_list import fetch_model_ids
 from ..settings import Settings
-from ..version import VERSION
+from ..version import VERSION, build
 from ..wire.messages_api import JSON
 from .live_settings import LiveSettings
 from .model_list import ModelList
@@ -31,6 +31,7 @@ class ProxyState:
         self.model_list = ModelList(self._fetch_model_ids)
         self._memories: dict[tuple[str, str], ProviderMemory] = {}
         self._started_at = time.monotonic()
+        self._build = build()  # of the code that runs, whatever lies there later
 
     def health(self) -> JSON:
         """What `/healthz` tells: nothing secret."""
@@ -39,6 +40,7 @@ class ProxyState:
             "service": "neuroflow-proxy",
             "status": "ok",
             "version": VERSION,
+            "build": self._build,
             "instance_id": self.instance_id,
             "model": settings.model,
             "small_model": settings.small_model,

@@ -21,14 +21,15 @@ class Health:
     """What a proxy tells of itself to everybody."""
 
     instance_id: str
-    version: str
+    build: str
+    """Its version, and which code of that; empty from one that is too old to tell."""
     model: str
 
 
 def ask_health(port: int, *, timeout_s: float = 2) -> Health | None:
     """Who listens on `port`, if it is a proxy of this kind."""
     answer = _ask(port, "/healthz", {}, timeout_s)
-    return Health(*(str(answer.get(name, "")) for name in ("instance_id", "version", "model"))) if answer else None
+    return Health(*(str(answer.get(name, "")) for name in ("instance_id", "build", "model"))) if answer else None
 
 
 def ask_stats(port: int, token: str | None, *, timeout_s: float = 2) -> JSON | None:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..errors import OUTCOMES, InstanceError, Kind
-from ..version import VERSION
+from ..version import build
 from ..wire.plain_json import InvalidJSON, dumps, loads
 from .files import open_private, remove_leftovers, write_private
 from .health import Health, ask_health
@@ -112,12 +112,13 @@ class Instances:
         say: Say,
     ) -> Started:
         """Let a proxy run for this file: the one that is running, or a new one on the first free port from `port` on.
+        One that runs other code than this is replaced: there has been an update.
 
         `on_port` is told the port before the proxy looks at the file. `secret` is kept out of the child's environment,
         whatever variable it stands in.
         """
         answering = self._answering(integrations)
-        if answering and answering[1].version == VERSION:
+        if answering and answering[1].build == build():
             record, _ = answering
             on_port(record.port)
             return Started(self._completed(record), is_new=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...errors import Kind
 from ...settings import CustomLlm
+from ...version import build
 from ...wire.messages_api import JSON
 from ..health import ask_health
 from ..instance import Instances
@@ -17,7 +18,14 @@ from .check import Check
 def proxy(path: Path, section: CustomLlm, record: Record | None, instances: Instances) -> Iterator[Check]:
     """Whether it answers, and if not, why."""
     if record:
-        yield Check("proxy", f"It answers on {address(record.port)} (pid {record.pid}).")
+        health = ask_health(record.port)
+        is_current = health is not None and health.build == build()
+        yield Check(
+            "proxy",
+            f"It answers on {address(record.port)} (pid {record.pid})"
+            + ("." if is_current else ", but runs the code of before an update."),
+            "" if is_current else "configure.py start",
+        )
         return
     elsewhere = instances.on_other_hosts(path)
     if elsewhere:
