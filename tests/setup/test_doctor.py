@@ -213,6 +213,22 @@ def test_a_file_that_others_can_read_is_found_and_left_as_it_is(user: User) -> N
     assert found(examined(user), "file mode")[0]["state"] == "ok"
 
 
+@pytest.mark.parametrize(("secret", "is_told"), [(TOKEN, False), (KEY, True)])
+def test_what_may_be_in_settings_that_a_repository_keeps_is_as_set_up_has_it(
+    secret: str, is_told: bool, user: User
+) -> None:
+    """Some keep their home's settings in a repository, behind a link: there a key is a fault, and a token is none."""
+    user.write_settings()
+    kept = user.home / "dotfiles" / "settings.json"
+    write_claude_settings(kept, ANTHROPIC_AUTH_TOKEN=secret)
+    for command in (["init", "--quiet"], ["add", "settings.json"]):
+        subprocess.run(["git", *command], cwd=kept.parent, check=True)
+    (user.home / ".claude").mkdir()
+    (user.home / ".claude" / "settings.json").symlink_to(kept)
+    told = [check for check in found(examined(user), "git") if "settings.json" in check["message"]]
+    assert [check["state"] for check in told] == (["fail"] if is_told else [])
+
+
 def test_a_file_that_git_would_take_is_found_and_nothing_is_changed(user: User) -> None:
     user.write_settings()
     subprocess.run(["git", "init", "--quiet"], cwd=user.project, env=user.env, check=True)

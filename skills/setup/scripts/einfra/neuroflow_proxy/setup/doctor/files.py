@@ -7,7 +7,7 @@ from pathlib import Path
 from ...errors import SettingsError
 from ...settings import CustomLlm
 from ..acl import system_folder, who_may
-from ..claude_settings import Source
+from ..claude_settings import Source, user_settings
 from ..files import PRIVATE_FILE, backup_of
 from ..git_guard import exposure
 from ..place import Place
@@ -23,7 +23,10 @@ def private_files(path: Path, section: CustomLlm, found: Sequence[Source], place
     settings = [source.path for source in found if source.path and secrets & set(source.env.values())]
     files = [file for file in (path, backup_of(path), *settings) if file.exists()]
     yield from _grants(files) if place.platform == "win32" else _modes(files)
-    for file in (path, *settings):
+    # As set-up has it: in settings that somebody keeps in a repository, a token of this machine's own is no harm.
+    with_key = {source.path for source in found if section.api_key and section.api_key in source.env.values()}
+    kept_out = [file for file in settings if file in with_key or file != user_settings(place)]
+    for file in (path, *kept_out):
         try:
             problem = exposure(file, env=place.env)
         except SettingsError as error:
