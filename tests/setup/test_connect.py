@@ -1,6 +1,7 @@
 """Connecting Claude Code, and taking all of it back."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -116,12 +117,43 @@ def test_where_two_settings_are_in_reach_it_is_told_which_holds_and_which_is_lef
     user.set_up("--yes", "--connect", "settings", "--no-proof")
     everywhere = user.home / ".neuroflow" / "integrations.json"
     words = ["setup", "--yes", "--connect", "settings", "--no-proof", "--scope", "machine"]
-    assert f"But not here: {user.file} stands over them" in user.run(*words).stdout
+    assert f"But in this folder {user.file} overrides them" in user.run(*words).stdout
     assert user.run(*words, "--json", cwd=user.home).json["outranked_by"] is None
-    assert f"Now {everywhere} holds here; `configure.py undo` again" in user.run("undo").stdout
+    assert f"Now {everywhere} applies here; `configure.py undo` again" in user.run("undo").stdout
     told = user.run("undo", "--json").json
     assert (told["undone"], told["left"]) == (True, None)
     assert not user.records
+
+
+def test_a_folder_that_is_moved_takes_its_proxy_along_and_what_undo_needs_to_know(user: User) -> None:
+    settings_of(user).parent.mkdir()
+    settings_of(user).write_text('{"model": "opus"}')
+    port = user.set_up("--model", "kimi-k2.5", "--connect", "settings", "--no-proof").json["port"]
+    halfway = replace(user, project=user.home / "halfway")
+    user.project.rename(halfway.project)
+    halfway.run("use", "kimi-k2.5")
+    moved = replace(user, project=user.home / "archive")
+    halfway.project.rename(moved.project)
+    told = moved.run("status", "--json").json
+    assert (told["running"], told["port"]) == (True, port)
+    (check,) = [one for one in moved.run("doctor", "--no-proof", "--json").json["checks"] if one["name"] == "proxy"]
+    assert (check["state"], check["hint"]) == ("warn", "configure.py start")
+    assert moved.run("start", "--json").json["port"] == port
+    assert (processes_of(user), len(processes_of(moved))) == ([], 1)
+    assert moved.run("use", "kimi-k2.6", "--json").json["claude_settings"] == [str(settings_of(moved))]
+    assert moved.run("undo", "--json").json["undone"]
+    assert settings_of(moved).read_text() == '{"model": "opus"}'
+    assert not moved.state.exists()
+    assert processes_of(moved) == []
+
+
+def test_a_copy_of_a_folder_leaves_the_proxy_to_the_first(user: User) -> None:
+    user.set_up("--model", "kimi-k2.5", "--connect", "settings", "--no-proof")
+    copy = replace(user, project=user.home / "copy")
+    shutil.copytree(user.project, copy.project)
+    assert copy.run("status", "--json").json["running"] is False
+    assert copy.run("undo", "--json").json["undone"] is False
+    assert user.run("status", "--json").json["running"] is True
 
 
 def test_undo_from_nothing_leaves_nothing(user: User) -> None:

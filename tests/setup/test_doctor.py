@@ -251,8 +251,8 @@ def test_a_proxy_that_runs_the_code_of_before_an_update_is_told(user: User, monk
     assert (current.state, current.message) == ("ok", f"It answers on {address(record.port)} (pid {record.pid}).")
     monkeypatch.setattr("neuroflow_proxy.setup.doctor.proxy.build", lambda: "999.0+0")
     (former,) = proxy(user.file, section, record, user.instances)
-    assert (former.state, former.mend) == ("mind", "configure.py start")
-    assert former.message.endswith("with other code than is here since an update.")
+    assert (former.state, former.mend) == ("warn", "configure.py start")
+    assert former.message.endswith("but runs the code of before an update.")
 
 
 def test_a_running_proxy_is_tried_and_asked_what_it_met(user: User) -> None:

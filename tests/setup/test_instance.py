@@ -89,6 +89,21 @@ def test_code_that_was_changed_between_two_versions_is_other_code(
     assert build().startswith(f"{VERSION}+")
 
 
+def test_a_machine_that_was_renamed_still_knows_its_proxy(settled: User) -> None:
+    first = settled.start().record
+    renamed = Instances(settled.state, host="dhcp-17.example.org")
+    assert renamed.running(settled.file) == first
+    assert renamed.log(settled.file) == Path(first.log)
+    assert renamed.on_other_hosts(settled.file) == []
+    second = renamed.start(
+        settled.file, port=first.port, on_port=lambda _: None, secret=KEY, env=settled.env, say=print
+    ).record
+    assert (second.port, second.host) == (first.port, "dhcp-17.example.org")
+    assert processes_of(settled) == [second.pid]
+    assert settled.records == [second], "nothing is left under the former name"
+    assert renamed.stop(settled.file)
+
+
 def test_a_lost_race_for_a_port_ends_on_the_next(settled: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parent finds the port free; when the child binds, somebody has it."""
     told: list[str] = []
@@ -214,11 +229,14 @@ def test_the_log_of_the_run_before_is_kept(settled: User) -> None:
     assert log.read_text().startswith("what happened yesterday\n")
 
 
-def test_machines_that_share_a_home_do_not_share_a_proxy(settled: User) -> None:
+def test_machines_that_share_a_home_do_not_share_a_proxy(settled: User, monkeypatch: pytest.MonkeyPatch) -> None:
     record = settled.start().record
     elsewhere = Instances(settled.state, host="login2.example.org")
-    assert elsewhere.find(settled.file) is None
-    assert not elsewhere.stop(settled.file)
+    with monkeypatch.context() as there:
+        there.setattr("neuroflow_proxy.setup.instance.process_of", lambda record: None)  # its process is not there
+        assert elsewhere.find(settled.file) is None
+        assert elsewhere.on_other_hosts(settled.file) == [record]
+        assert not elsewhere.stop(settled.file)
     assert record.pid is not None
     assert is_alive(record.pid)
 

@@ -5,10 +5,13 @@ soon as it does, so that whoever is killed half-way leaves nothing that the next
 nothing: `process.py` tells whether a process is ours, and a port is ours if `/healthz` answers with the instance id.
 Anything else is never signalled.
 
-Homes may be shared between machines and loopback is not, so a record belongs to a host as well.
+Homes may be shared between machines and loopback is not, so a record belongs to a host as well. Where a machine was
+renamed, a process that runs here is known by its proof; where a folder was moved, its file is known by its token.
 """
 
 import contextlib
+import glob
+import hashlib
 import os
 import re
 import secrets
@@ -20,17 +23,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ..errors import OUTCOMES, InstanceError, Kind
+from ..errors import OUTCOMES, InstanceError, Kind, SettingsError
+from ..settings import read_section
 from ..version import build
 from ..wire.plain_json import InvalidJSON, dumps, loads
 from .files import open_private, remove_leftovers, write_private
 from .health import Health, ask_health
-from .integrations import state_name
+from .integrations import name_of, state_name
 from .keys import EINFRA_VARIABLES, OPENAI_VARIABLE
 from .lock import exclusive
 from .platforms import detached
 from .ports import LAST_PORT, candidates, is_free, owner_of
 from .process import Record, end, process_of
+from .undo import Journal
 
 START_TIMEOUT_S = 30.0
 _POLL_S = 0.05
@@ -72,16 +77,40 @@ class Instances:
         self.state = state
         self._host = host
 
-    def lock(self, integrations: Path) -> contextlib.AbstractContextManager[None]:
-        """Only one at a time may change this file and its proxy."""
-        return exclusive(self._path(integrations, "lock"))
+    @contextlib.contextmanager
+    def lock(self, integrations: Path) -> Iterator[None]:
+        """Only one at a time may change this file and its proxy. What is known of it has its present name then."""
+        with exclusive(self._path(integrations, "lock")):
+            former, place = self.under_a_former_name(integrations), integrations.resolve()
+            if former and former.integrations != str(place):
+                Journal(self.state, integrations).follow(Path(former.integrations))
+                self._write(replace(former, integrations=str(place)))
+                for suffix in ("json", "lock"):
+                    self._path_of(former.host, former.integrations, suffix).unlink(missing_ok=True)
+            yield
 
     def find(self, integrations: Path) -> Record | None:
         """What is written down for this file, true or not."""
-        try:
-            return Record(**loads(self._path(integrations, "json").read_bytes()))
-        except (OSError, InvalidJSON, TypeError):  # none, or one that another version wrote: nothing to go by
+        return _read(self._path(integrations, "json")) or self.under_a_former_name(integrations)
+
+    def under_a_former_name(self, integrations: Path) -> Record | None:
+        """What was written down before the machine was renamed, or the folder moved."""
+        own = self._path(integrations, "json")
+        if own.exists():
             return None
+        place, mark = integrations.resolve(), _mark(integrations)
+        for record in filter(None, map(_read, self.state.glob("*.json"))):
+            former = Path(record.integrations)
+            if former == place and process_of(record):
+                return record
+            is_known = mark is not None and record.mark == mark and record.host == self._host
+            if is_known and (not os.path.exists(former) or os.path.samefile(former, place)):  # else this is a copy
+                return record
+        return None
+
+    def has_its_name(self, record: Record, integrations: Path) -> bool:
+        """Whether a proxy was started under the names that the machine and the folder have now."""
+        return record.file == self._path(integrations, "json")
 
     def running(self, integrations: Path) -> Record | None:
         """The proxy of this file, if it answers."""
@@ -90,16 +119,14 @@ class Instances:
 
     def log(self, integrations: Path) -> Path:
         """Where the proxy of this file writes, or wrote when it last ran."""
-        return self._path(integrations, "log")
+        former = self.under_a_former_name(integrations)
+        return Path(former.log) if former else self._path(integrations, "log")
 
     def on_other_hosts(self, integrations: Path) -> list[Record]:
         """What other machines that share this home have written down for this file."""
         own = self._path(integrations, "json")
-        found = []
-        for path in self.state.glob(f"*-{state_name(integrations)}.json"):
-            with contextlib.suppress(OSError, InvalidJSON, TypeError):  # as in `find`
-                found += [Record(**loads(path.read_bytes()))] if path != own else []
-        return found
+        paths = [path for path in self.state.glob(f"*-{state_name(integrations)}.json") if path != own]
+        return [record for record in map(_read, paths) if record and not process_of(record)]
 
     def start(
         self,
@@ -118,7 +145,7 @@ class Instances:
         whatever variable it stands in.
         """
         answering = self._answering(integrations)
-        if answering and answering[1].build == build():
+        if answering and self.has_its_name(answering[0], integrations) and answering[1].build == build():
             record, _ = answering
             on_port(record.port)
             return Started(self._completed(record), is_new=False)
@@ -132,6 +159,7 @@ class Instances:
                 integrations=str(integrations.resolve()),
             )
             on_port(candidate)
+            record = replace(record, mark=_mark(integrations))
             started = self._try_start(record, child_environment(env, integrations, secret=secret))
             if started:
                 return Started(started, is_new=True)
@@ -153,6 +181,8 @@ class Instances:
                 hint=f"Find out who listens on port {record.port if record else '?'} and end it yourself.",
             )
         path = self._path(integrations, "json")
+        if record and not self.has_its_name(record, integrations):
+            self._rename(record, integrations)
         remove_leftovers(path)
         path.unlink(missing_ok=True)
         return process is not None
@@ -175,6 +205,16 @@ class Instances:
         record = self.find(integrations)
         health = ask_health(record.port) if record else None
         return (record, health) if record and health and health.instance_id == record.instance_id else None
+
+    def _rename(self, record: Record, integrations: Path) -> None:
+        """Give what a proxy has left under a former name the present one."""
+        former, own = record.file, self._path(integrations, "json")
+        for path in former.parent.glob(f"{glob.escape(former.stem)}.*"):
+            with contextlib.suppress(OSError):
+                if path.suffix == ".lock":
+                    path.unlink()
+                else:
+                    path.replace(own.with_name(f"{own.stem}{path.name.removeprefix(former.stem)}"))
 
     def _completed(self, record: Record) -> Record:
         """The record with its process, which whoever started that may have been killed before writing down."""
@@ -228,8 +268,27 @@ class Instances:
         write_private(self._path(Path(record.integrations), "json"), dumps(asdict(record)))
 
     def _path(self, integrations: Path, suffix: str) -> Path:
-        host = re.sub(r"[^A-Za-z0-9.-]", "-", self._host)
-        return self.state / f"{host}-{state_name(integrations)}.{suffix}"
+        return self._path_of(self._host, str(integrations.resolve()), suffix)
+
+    def _path_of(self, host: str, integrations: str, suffix: str) -> Path:
+        """The same for a path that is no more, or a link now: as it is written down."""
+        return self.state / f"{re.sub(r'[^A-Za-z0-9.-]', '-', host)}-{name_of(integrations)}.{suffix}"
+
+
+def _read(path: Path) -> Record | None:
+    try:
+        return Record(**loads(path.read_bytes()))
+    except (OSError, InvalidJSON, TypeError):  # none, or one that another version wrote: nothing to go by
+        return None
+
+
+def _mark(integrations: Path) -> str | None:
+    """What a file is known by, wherever it is: its token is its own."""
+    with contextlib.suppress(SettingsError):
+        section = read_section(integrations)
+        if section and section.proxy_token:
+            return hashlib.sha256(section.proxy_token.encode()).hexdigest()[:12]
+    return None
 
 
 def child_environment(env: Mapping[str, str], integrations: Path, *, secret: str) -> dict[str, str]:

@@ -39,7 +39,12 @@ def project_folder(cwd: Path, home: Path) -> Path:
 
 def state_name(path: Path) -> str:
     """By which files in the user's state folder know an integrations file, however its path is spelt."""
-    return hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return name_of(str(path.resolve()))
+
+
+def name_of(path: str) -> str:
+    """The same for a path without links, whether it is there or not."""
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def save_section(path: Path, changes: Mapping[str, object], *, again: bool = False) -> bool:

@@ -6,6 +6,7 @@ A process is ours if its start time and the instance id on its command line say 
 import contextlib
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InstanceError
@@ -32,6 +33,13 @@ class Record:
     create_time: float | None = None
     since_boot_s: float | None = None
     """How long after the start of the machine. Where the system reckons one from the clock, the other stays."""
+    mark: str | None = None
+    """What the file is known by where its folder was moved: a digest of the token in it."""
+
+    @property
+    def file(self) -> Path:
+        """Where it was written down first."""
+        return Path(self.log).with_suffix(".json")
 
 
 def process_of(record: Record) -> "psutil.Process | None":

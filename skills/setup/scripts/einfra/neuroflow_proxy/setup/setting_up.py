@@ -205,7 +205,7 @@ def _told(
             *(f"{choice.id} is {choice.note}." for choice in chosen if is_stand_in(choice)),
             *_manner(started, connection, section),
             f"Settings are in {plan.path}, {changed}" + (f"; the log is {started.record.log}." if started else "."),
-            *([f"But not here: {over} stands over them until `configure.py undo` takes that back."] if over else []),
+            *([f"But in this folder {over} overrides them, until `configure.py undo` removes it."] if over else []),
             *([connected.shared] if connected.shared else []),
             *shown,
             *words_on_features(section),

@@ -17,7 +17,7 @@ from ..settings import SECTION
 from ..wire.messages_api import JSON
 from ..wire.plain_json import InvalidJSON, dumps, loads
 from .files import backup_of, remove_leftovers, write_private
-from .integrations import state_name
+from .integrations import name_of, state_name
 from .json_file import cannot_write, parse, read_bytes, render, section_of
 
 ENV = "env"
@@ -53,6 +53,7 @@ class Journal:
 
     def __init__(self, state: Path, integrations: Path) -> None:
         self._path = state / f"{state_name(integrations)}.undo"
+        self._folder = integrations.resolve().parent.parent
 
     def entries(self) -> list[Entry]:
         return _entries(self._path)
@@ -75,6 +76,19 @@ class Journal:
             if shared:
                 self._write([*entries, replace(other, names=shared)])
                 return
+
+    def follow(self, integrations: Path) -> None:
+        """Take over what was kept while the integrations file was there, before its folder was moved."""
+        former, folder = self._path.with_name(f"{name_of(str(integrations))}.undo"), integrations.parent.parent
+        entries = [
+            replace(entry, path=str(self._folder / path.relative_to(folder))) if path.is_relative_to(folder) else entry
+            for entry in _entries(former)
+            for path in (Path(entry.path),)
+        ]
+        if entries and not self.entries():
+            self._write(entries)
+        if self.entries() == entries:
+            former.unlink(missing_ok=True)
 
     def remember(
         self, path: Path, *, section: str | None = None, names: Sequence[str] = (), are_lines: bool = False

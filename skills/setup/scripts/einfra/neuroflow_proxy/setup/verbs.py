@@ -29,7 +29,7 @@ def undo(place: Place, instances: Instances) -> Report:
     """End the proxy, and put every file back as it was before set-up."""
     for path in _places_of_settings(place):
         journal = Journal(instances.state, path)
-        if journal.entries():
+        if journal.entries() or instances.under_a_former_name(path):
             with instances.lock(path):
                 instances.stop(path)
                 instances.forget(path)  # while the journal is there: who is killed here can undo again

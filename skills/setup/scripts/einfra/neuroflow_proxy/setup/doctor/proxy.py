@@ -19,13 +19,13 @@ def proxy(path: Path, section: CustomLlm, record: Record | None, instances: Inst
     """Whether it answers, and if not, why."""
     if record:
         health = ask_health(record.port)
-        is_current = health is not None and health.build == build()
-        yield Check(
-            "proxy",
-            f"It answers on {address(record.port)} (pid {record.pid})"
-            + ("." if is_current else ", but runs the code of before an update."),
-            "" if is_current else "configure.py start",
-        )
+        answers = f"It answers on {address(record.port)} (pid {record.pid})"
+        if health is None or health.build != build():
+            yield Check("proxy", f"{answers}, but runs the code of before an update.", "configure.py start")
+        elif not instances.has_its_name(record, path):
+            yield Check("proxy", f"{answers}, since before the machine or folder was renamed.", "configure.py start")
+        else:
+            yield Check("proxy", f"{answers}.")
         return
     elsewhere = instances.on_other_hosts(path)
     if elsewhere:
