@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from neuroflow_proxy.fragments import Failure, Finish, Fragment, Reasoning, Text, ToolCall
+from neuroflow_proxy.rescue.stage import Rescue
 from tests.leaks.test_corpus import calls_of, rescue, run, said_in
+from tests.leaks.tools import TOOLS
 
 RM = "rm -rf build"
 INNER = {
@@ -59,6 +61,26 @@ def test_an_example_in_a_file_that_was_cut_off_is_not_run(outer: str, inner: str
         out = run(*map(Text, pieces), end)
         assert not calls_of(out)
         assert said_in(Text, out) == raw
+
+
+@pytest.mark.parametrize("inner", [*INNER.values(), f'{{"name": "Bash", "arguments": {{"command": "{RM}"}}}}'])
+@pytest.mark.parametrize(("opening", "closing"), [("```", "```"), ("~~~xml", "~~~"), ("- ```json", "  ```")])
+def test_an_example_in_an_answer_that_was_cut_off_is_not_run_by_its_rest(
+    opening: str, closing: str, inner: str
+) -> None:
+    opened = f"So it looks:\n\n{opening}"
+    raw = f"{opened}\n{inner}\n{closing}\n\nThat is all."
+    for place in range(len(opened), len(raw)):
+        stage = Rescue(TOOLS, takes_up=raw[:place])
+        out = stage.feed([Text(raw[place:])]) + stage.feed([Finish("stop")]) + stage.finish()
+        assert not calls_of(out)
+        assert said_in(Text, out) == raw[place:]
+
+
+def test_a_call_behind_an_example_that_was_cut_off_is_run() -> None:
+    stage = Rescue(TOOLS, takes_up="So it looks:\n\n```xml\n<tool_call>\n")
+    rest = f"</tool_call>\n```\n\nNow I do it.\n\n{INNER['qwen']}"
+    assert calls_of(stage.feed([Text(rest), Finish("stop")]) + stage.finish()) == [("Bash", {"command": RM})]
 
 
 NATIVE = ToolCall(0, "call_1", "Bash", '{"command":"ls"}')

@@ -206,6 +206,54 @@ def test_a_turn_that_held_only_reasoning_is_tried_once_more_without(provider: De
     assert len(provider.requests) == 2
 
 
+HALF = "So it looks:\n\n```xml\n"
+REST = "<tool_call>\n<function=Read>\n</function>\n</tool_call>\n```\n\nThat is all."
+BROKE_OFF = "Your response above was cut off mid-stream. Resume directly from where it stops — no apology, no recap."
+REMINDER = {"type": "text", "text": "<system-reminder>\nIt is late.\n</system-reminder>"}
+
+
+def half(text: str) -> JSON:
+    return {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": text}]}
+
+
+def wish(*blocks: JSON) -> JSON:
+    return {"role": "user", "content": [*blocks, {"type": "text", "text": BROKE_OFF}]}
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [half(HALF), wish()],
+        [half(HALF), wish(REMINDER), {"role": "system", "content": "It is late."}],
+        [half(HALF), {"role": "user", "content": "Output token limit hit. Resume directly — no apology."}],
+        [half(HALF[:5]), wish(), half(HALF[5:]), wish()],
+        [{"role": "assistant", "content": HALF}],  # a prefill
+    ],
+)
+def test_an_example_is_not_run_by_the_rest_of_an_answer_that_broke_off(
+    provider: DemoProvider, url: str, history: list[JSON]
+) -> None:
+    provider.script = in_turn([*text(REST, pieces=5), *finish()])
+    answer = said(ask(url, messages=[{"role": "user", "content": "How?"}, *history], tools=[TOOL]))
+    assert (answer.text, answer.calls) == (REST, [])
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [half(HALF), {"role": "user", "content": "Do it."}],
+        [half(HALF), wish({"type": "text", "text": "Do it."})],  # nothing of the answer to that has survived
+        [half(HALF), {"role": "user", "content": "Do it."}, *WORK[1:]],
+    ],
+)
+def test_an_answer_of_its_own_begins_outside_of_what_was_said_before(
+    provider: DemoProvider, url: str, history: list[JSON]
+) -> None:
+    provider.script = in_turn([*text(REST.partition("```")[0]), *finish()])
+    answer = said(ask(url, messages=[{"role": "user", "content": "How?"}, *history], tools=[TOOL]))
+    assert answer.calls == [("Read", "{}")]
+
+
 def test_a_second_empty_turn_ends_the_answer(provider: DemoProvider, url: str) -> None:
     provider.script = in_turn([*reasoning("hm"), *finish()], [*finish()], OK)
     answer = said(ask(url))

@@ -41,8 +41,10 @@ _MAX_REFUTED = 1000
 class _Said:
     """What one channel has said so far."""
 
-    def __init__(self, *, may_begin_call: bool) -> None:
+    def __init__(self, *, may_begin_call: bool, before: str = "") -> None:
         self.prose = Prose()
+        if before:
+            self.prose.add(before)
         self.has_words = False  # anything but white space
         self.may_begin_call = may_begin_call  # nothing was said yet: only there may a call stand without any mark
 
@@ -51,7 +53,8 @@ class Rescue:
     """One answer's filter.
 
     `tools` maps declared upstream names to the schemas of their parameters. `opens_in_thought` is for families whose
-    template writes the opening tag of the thought: the beginning is then held until its closing tag has come. What is
+    template writes the opening tag of the thought: the beginning is then held until its closing tag has come.
+    `takes_up` is the text of which this answer is the rest: a code block that was opened there is still open. What is
     found is counted in `counts`, by name.
     """
 
@@ -60,6 +63,7 @@ class Rescue:
         tools: Mapping[str, Value],
         *,
         opens_in_thought: bool = False,
+        takes_up: str = "",
         counts: defaultdict[str, int] | None = None,
     ) -> None:
         self.counts: defaultdict[str, int] = defaultdict(int) if counts is None else counts
@@ -71,7 +75,8 @@ class Rescue:
         self._home: Channel = Text  # the field in which the provider sends now
         self._channel: Channel = Text  # the channel to which that belongs
         self._span: Span | None = None
-        self._said: dict[Channel, _Said] = {channel: _Said(may_begin_call=bool(tools)) for channel in (Text, Reasoning)}
+        self._takes_up = takes_up
+        self._said: dict[Channel, _Said] = {Text: self._unsaid(), Reasoning: _Said(may_begin_call=bool(tools))}
 
         self._held = ""  # may be the beginning of a mark
         self._block: Block | None = None
@@ -447,7 +452,7 @@ class Rescue:
             return
         self._flush()
         self._out = [Reasoning(said.text) if isinstance(said, Text) else said for said in self._out]
-        self._said[Text] = _Said(may_begin_call=bool(self._tools))
+        self._said[Text] = self._unsaid()
         self._skips_line_ends = True
 
     def _begin_span(self, span: Span) -> None:
@@ -471,7 +476,11 @@ class Rescue:
 
     def _begin_answer(self) -> None:
         """A thought has ended: the answer behind it may be nothing but a call, without any mark."""
-        self._said[self._channel].may_begin_call = bool(self._tools)
+        self._said[self._channel].may_begin_call = bool(self._tools) and not self._takes_up
+
+    def _unsaid(self) -> _Said:
+        """The visible text before any of it has come."""
+        return _Said(may_begin_call=bool(self._tools) and not self._takes_up, before=self._takes_up)
 
     # What goes out
 

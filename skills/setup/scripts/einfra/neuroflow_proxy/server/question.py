@@ -15,6 +15,7 @@ from ..settings import Settings
 from ..translate.request import ChatRequest, to_chat_request
 from ..translate.request_kind import RequestKind
 from ..translate.response import ResponseContext
+from ..translate.taking_up import taken_up
 from ..wire.codec import dumps
 from ..wire.messages_api import JSON
 from .pdf import read_pdf
@@ -81,6 +82,7 @@ class Question(NamedTuple):
             stop_sequences=request.stop_sequences,
             server_tools=(request.search.name,) if request.search else (),
             opens_in_thought=self.profile.opens_in_thought and request.thinks,
+            takes_up=taken_up(self.body),
             form=request.form,
             can_be_taken_up=request.kind is RequestKind.MAIN,
         )

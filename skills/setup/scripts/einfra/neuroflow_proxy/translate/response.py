@@ -43,6 +43,8 @@ class ResponseContext(NamedTuple):
     server_tools: Collection[str] = ()
     """The client's names of tools that we are to run."""
     opens_in_thought: bool = False
+    takes_up: str = ""
+    """The text of which the answer is the rest, if it is one."""
     form: JSON | None = None
     """The schema that the answer's text is to fulfil, if any."""
     can_be_taken_up: bool = True
@@ -89,7 +91,12 @@ class ResponseStream:
     def _begin(self) -> None:
         self._intake = Intake()
         context = self._context
-        self._rescue = Rescue(context.schemas, opens_in_thought=context.opens_in_thought, counts=self.counts)
+        self._rescue = Rescue(
+            context.schemas,
+            opens_in_thought=context.opens_in_thought,
+            takes_up=context.takes_up,
+            counts=self.counts,
+        )
         self._form = None if context.form is None else FormText(context.form)
         self._stops = StopSequences(context.stop_sequences)
         self._text_is_watched = self._form is not None or bool(self._stops)
