@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,14 @@ import pytest
 from neuroflow_proxy.demo.provider import DemoProvider
 from neuroflow_proxy.demo.script import Status, finish, in_turn, reasoning, role, text, tool_call
 from neuroflow_proxy.provider import retry
-from neuroflow_proxy.server import searching
+from neuroflow_proxy.server import answers, searching
 from neuroflow_proxy.websearch import search
 from neuroflow_proxy.websearch.failure import SearchFailed
 from neuroflow_proxy.websearch.searxng import search_searxng
 from tests.grammar import Said, listen, parse_sse
 from tests.sdk import read_with_sdk
 from tests.searxng import PAGES, SearXNG
-from tests.serving import proxy_before, serving
+from tests.serving import proxy_before, serving, wait_until
 
 SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
 READ = {"name": "Read", "description": "d", "input_schema": {"type": "object", "properties": {}}}
@@ -205,6 +206,31 @@ def test_a_service_that_is_silent_is_given_up_on(
         with proxy_before(provider, tmp_path) as url:
             said = listen(asked(url, only("kůň")))
     assert said.blocks[1]["content"]["error_code"] == "unavailable"
+
+
+def test_a_search_that_the_end_of_the_server_cuts_off_says_so(
+    tmp_path: Path, provider: DemoProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "HOLD_HEADERS_S", 0.0)  # so that the stream has begun
+    searches = 0
+
+    async def silent(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal searches
+        assert scope["type"] == "http"
+        searches += 1
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    with serving(silent) as service, ThreadPoolExecutor() as clients:
+        configure(tmp_path, web_search=service)
+        with proxy_before(provider, tmp_path) as url:
+            bodies = (only("kůň"), only("kůň", stream=False))
+            asked = [clients.submit(httpx.post, f"{url}/v1/messages", json=body, timeout=20) for body in bodies]
+            wait_until(lambda: searches == 2, "both search")
+        streamed, whole = (answer.result() for answer in asked)
+    error = {"type": "api_error", "message": "The proxy was stopped."}
+    assert parse_sse(streamed.content)[-1] == {"type": "error", "error": error}
+    assert (whole.status_code, whole.json()["error"]) == (503, error)
 
 
 def test_off_is_said_at_once_in_words_for_the_model_and_the_user(tmp_path: Path, provider: DemoProvider) -> None:

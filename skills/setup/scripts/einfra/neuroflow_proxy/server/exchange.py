@@ -4,7 +4,6 @@ The stages are sans-io and hold all that is to know about the two APIs; `asking.
 `continuations.py` knows what may follow a whole answer.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -64,10 +63,8 @@ class Exchange:
             outcome = await run_unless_client_leaves(receive, self._work(send, out), out)
         except ClientGone:
             pass  # Esc, or a client that ended; said in the log line
-        except asyncio.CancelledError:  # the server ends, and waits no longer
-            if out.has_ended:
-                raise
-            outcome = await self._fail(send, out, ProxyError("The proxy was stopped.", kind=Kind.STOPPED))
+        except ProxyError as stopped:
+            outcome = await self._fail(send, out, stopped)
         finally:
             self._settle(outcome)
 

@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 
+from ..errors import ProxyError
 from ..settings import Settings
 from ..translate.fields import a_flag, encodable
 from ..translate.message import MessageFold
@@ -15,6 +16,7 @@ from ..translate.tools import SearchTool, read_search_tool
 from ..websearch.failure import SearchFailed
 from ..websearch.results import Domains
 from ..websearch.search import search
+from ..wire import messages_api as api
 from ..wire.codec import InvalidJSON, loads
 from ..wire.messages_api import JSON
 from .answers import EventStream, WholeMessage
@@ -63,6 +65,11 @@ class SearchOnly:
             outcome = await run_unless_client_leaves(receive, work(), out)
         except ClientGone:
             pass  # said in the log line
+        except ProxyError as stopped:
+            outcome = stopped.kind
+            if not out.has_started:
+                raise
+            await out.end([api.error(stopped.outcome.error_type, stopped.full_message)])
         finally:
             _log.info("web search stream=%s outcome=%s", self._is_streamed, outcome)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine
 
+from ..errors import Kind, ProxyError
 from .answers import Output
 from .asgi import Receive
 from .body import ClientGone
@@ -13,14 +14,19 @@ WATCH_FROM_S = 0.1
 
 
 async def run_unless_client_leaves(receive: Receive, work: Coroutine[None, None, str], out: Output) -> str:
-    """The result of `work`, with pings on `out` while it is silent; `ClientGone` if the client goes first."""
+    """The result of `work`, with pings on `out` while it is silent; `ClientGone` if the client goes first.
+
+    Where the server ends and waits no longer, that is a `ProxyError` to be told, as long as anything can be.
+    """
     watch = _Watch(receive, out)
     try:
         return await work
     except asyncio.CancelledError:
         if watch.has_cancelled_alone():
             raise ClientGone from None
-        raise
+        if out.has_ended:
+            raise
+        raise ProxyError("The proxy was stopped.", kind=Kind.STOPPED) from None
     finally:
         watch.end()
 
