@@ -154,13 +154,39 @@ def test_the_environment_stands_over_the_file(tmp_path: Path) -> None:
     )
 
 
+def test_the_file_that_the_environment_names_stands_over_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, {"custom_llm": LEAST_SECTION})
+    named = write(tmp_path / "elsewhere", {"custom_llm": LEAST_SECTION | {"model": "named"}})
+    settings = load_settings({"NEUROFLOW_PROXY_INTEGRATIONS": str(named)}, cwd=tmp_path, home=tmp_path)
+    assert (settings.model, settings.path) == ("named", named)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_settings({"NEUROFLOW_PROXY_INTEGRATIONS": str(tmp_path)}, cwd=tmp_path, home=tmp_path)
+
+
+CLEAR_TEXT = "http://gpu-node:8000/v1"
+
+
+def test_a_key_goes_over_an_unencrypted_way_only_where_that_was_allowed(tmp_path: Path) -> None:
+    def base_url(section: dict[str, Any], **env: str) -> str:
+        write(tmp_path, {"custom_llm": LEAST_SECTION | section})
+        return load_settings(env, cwd=tmp_path, home=tmp_path).base_url
+
+    for section, env in (({"base_url": CLEAR_TEXT}, {}), ({}, {"OPENAI_BASE_URL": CLEAR_TEXT})):
+        with pytest.raises(SettingsError, match=r"https|not encrypted"):
+            base_url(section, **env)
+    assert base_url({"base_url": CLEAR_TEXT, "allow_http": True}) == CLEAR_TEXT
+    assert base_url({"allow_http": True}, OPENAI_BASE_URL=CLEAR_TEXT) == CLEAR_TEXT
+    assert base_url({}, OPENAI_BASE_URL=CLEAR_TEXT, NEUROFLOW_PROXY_ALLOW_HTTP="1") == CLEAR_TEXT
+    assert base_url({"base_url": "http://127.0.0.1:8000/v1"}) == "http://127.0.0.1:8000/v1"
+
+
 def test_without_anything_the_defaults_are_e_infra_and_no_key(tmp_path: Path) -> None:
     settings = load_settings({}, cwd=tmp_path, home=tmp_path)
     assert (settings.base_url, settings.model) == ("https://llm.ai.e-infra.cz/v1", "kimi-k2.5")
     assert (settings.api_key, settings.token, settings.path) == ("", None, None)
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "-1", "4001a", "4001.0"])
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "4001a", "4001.0", "4001²", "9" * 5_000])
 def test_a_port_of_the_environment_that_is_none_is_refused(port: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="NEUROFLOW_PROXY_PORT"):
         load_settings({"NEUROFLOW_PROXY_PORT": port}, cwd=tmp_path, home=tmp_path)

@@ -23,7 +23,13 @@ def is_tried_again(said: str, body: Any = AT_WORK) -> bool:
     [
         *("Let me look.", "let's look", "Let us look…", "I'll look", "I will look", "I am going to look."),
         *("I'm going to look", "I need to look", "Next, I look.", "Next I look", "Now I'm looking", "Now I am looking"),
-        *("Now I have to look", "Now I must look", "The file is next:", "Looking…", "I found it.\n\nLet me fix it.\n"),
+        *(
+            "Now I have to look",
+            "Now I must look",
+            "The file is next:",
+            "Looking…",
+            "Why? If you look, you see it.\n\nLet me fix it.\n",
+        ),
         *("I'll wait for the build.", "Let me wait until the server is up.", "I'll do what you asked for:"),
         *("I will change it as you suggested:", "I'll fix what you described."),
     ],
@@ -68,10 +74,6 @@ def test_an_announcement_at_the_end_is_no_end(said: str) -> None:
 )
 def test_what_is_said_to_the_user_is_an_end(said: str) -> None:
     assert not is_tried_again(said)
-
-
-def test_only_the_last_paragraph_says_whose_turn_it_is() -> None:
-    assert is_tried_again("Why does it fail? If you look, you see it.\n\nLet me fix it:")
 
 
 def test_a_long_text_is_an_answer_whatever_its_last_words() -> None:

@@ -430,6 +430,6 @@ def _port(env: Mapping[str, str]) -> int | None:
     raw = env.get("NEUROFLOW_PROXY_PORT")
     if not raw:
         return None
-    if not raw.isdigit() or not 0 < int(raw) < 65536:
+    if not re.fullmatch(r"[0-9]{1,5}", raw) or not 0 < int(raw) < 65536:
         raise SettingsError(f"NEUROFLOW_PROXY_PORT is {raw!r}, which is no port.", hint="Ports are 1 to 65535.")
     return int(raw)
