@@ -21,6 +21,7 @@ NOON = 1_795_348_800.0
         ({"retry-after": AT_NOON, "date": A_MINUTE_LATER}, 0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
+        ({"retry-after": "9" * 400}, None),
         ({}, None),
     ],
 )

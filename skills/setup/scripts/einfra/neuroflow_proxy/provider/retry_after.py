@@ -8,9 +8,10 @@ _UNITS_S = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 
 _UNIT = r"(?:milliseconds?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|[smhd])"
 # "Please try again in 7m12s" (OpenAI, Groq), "please try again after 1 seconds" (Moonshot), "Try again in 60 seconds"
 # (LiteLLM, which sets no header for it).
-_ASKED = re.compile(rf"(?:try again|retry(?:ing)?)(?: in| after)? (?:about )?((?:\d+(?:\.\d+)?\s*{_UNIT}\s*)+)", re.I)
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(milli|ms|[smhd])", re.I)
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_AMOUNT = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
+_ASKED = re.compile(rf"(?:try again|retry(?:ing)?)(?: in| after)? (?:about )?((?:{_AMOUNT}\s*{_UNIT}\s*)+)", re.I)
+_PART = re.compile(rf"({_AMOUNT})\s*(milli|ms|[smhd])", re.I)
+_NUMBER = re.compile(_AMOUNT)
 
 
 def retry_after_s(headers: Mapping[str, str], text: str = "", *, now: float | None = None) -> float | None:
