@@ -171,7 +171,7 @@ def test_tools_are_used_over_several_turns_and_every_request_is_accepted(gateway
         (Status(401, {"error": {"message": "invalid api key"}}), 401, "key"),
         (Status(403, {"error": {"message": "not for you"}}), 403, "not for you"),
         (Status(404, {"error": {"message": "The model `x` does not exist."}}), 404, "does not exist"),
-        (Status(400, {"error": {"message": "Budget has been exceeded! Current cost: 2"}}), 402, "paid"),
+        (Status(400, {"error": {"message": "Budget has been exceeded! Current cost: 2"}}), 402, "no credit"),
     ],
 )
 def test_a_refusal_is_told_in_the_providers_own_words_alone(
