@@ -4,7 +4,8 @@ import pytest
 
 from neuroflow_proxy.fragments import Finish, Fragment, Reasoning, Text, ToolCall
 from neuroflow_proxy.rescue.harvest import Channel
-from neuroflow_proxy.rescue.stage import MAX_OPENING, Rescue
+from neuroflow_proxy.rescue.outgoing import MAX_OPENING
+from neuroflow_proxy.rescue.stage import Rescue
 
 FENCE = "```"
 

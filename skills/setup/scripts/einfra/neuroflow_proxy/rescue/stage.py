@@ -23,30 +23,17 @@ from .block import Block, Then
 from .harvest import Channel, Harvest
 from .leftovers import is_opening, leftovers, unless_quoted
 from .markup import call_in_name
-from .prose import Prose
+from .outgoing import Outgoing
 from .schema import Value
 from .source import CutOff, Refuted, Source, Steps, Unfinished
 from .spans import BY_OPENING, CLOSINGS, ORPHANS, RESPONSES, Span
 from .toolbox import Call, Toolbox
 
-# How much of the beginning is held, in families whose template opens the thought, waiting for its closing tag.
-MAX_OPENING = 4096
 # A refuted block is searched again for what it may hold, but all in all no more than this many times what arrived.
 _RESEARCH_FACTOR = 4
 _RESEARCH_START = 1 << 16
 # A text with more marks than this that open nothing is a text about marks.
 _MAX_REFUTED = 1000
-
-
-class _Said:
-    """What one channel has said so far."""
-
-    def __init__(self, *, may_begin_call: bool, before: str = "") -> None:
-        self.prose = Prose()
-        if before:
-            self.prose.add(before)
-        self.has_words = False  # anything but white space
-        self.may_begin_call = may_begin_call  # nothing was said yet: only there may a call stand without any mark
 
 
 class Rescue:
@@ -69,20 +56,15 @@ class Rescue:
         self.counts: defaultdict[str, int] = defaultdict(int) if counts is None else counts
         self._tools = Toolbox(tools)
         self._marks = marks.ALL if tools else marks.WITHOUT_TOOLS
-        self._out: list[Fragment] = []
-        self._saying: list[str] = []  # the run that will be the next fragment, of `_channel`
+        self._out = Outgoing(may_begin_call=bool(tools), takes_up=takes_up, is_undecided=opens_in_thought)
 
         self._home: Channel = Text  # the field in which the provider sends now
-        self._channel: Channel = Text  # the channel to which that belongs
         self._span: Span | None = None
-        self._takes_up = takes_up
-        self._said: dict[Channel, _Said] = {Text: self._unsaid(), Reasoning: _Said(may_begin_call=bool(tools))}
 
         self._held = ""  # may be the beginning of a mark
         self._block: Block | None = None
         self._research = _RESEARCH_START
         self._refuted = 0
-        self._gap = ""  # white space behind a rescued call, dropped if nothing follows it
         self._skips_line_ends = False
         self._is_behind_call = False  # the last thing was a native call: its parser may have left marks behind it
 
@@ -90,9 +72,6 @@ class Rescue:
         self._has_native_reasoning = False
         self._has_thought = False  # a thought was split off or mentioned; a lone closing tag is a mention then
         self._is_framed = False  # the answer is written in messages with headers (gpt-oss, Kimi K3)
-        self._passed_on = False  # visible text was given out
-        self._is_undecided = opens_in_thought
-        self._undecided_length = 0
 
         self._harvest = Harvest(self._tools)
         self._slot = 0
@@ -115,11 +94,11 @@ class Rescue:
             else:
                 for fragment in run:
                     self._pass(fragment)
-        taken = self._take()
+        taken = self._out.take()
         self._is_idle = self._block is None and not (
-            self._held or self._gap or self._skips_line_ends or self._is_undecided
+            self._held or self._out.gap or self._skips_line_ends or self._out.is_undecided
         )
-        said = self._said[self._channel]
+        said = self._out.present
         self._flows = (
             self._is_idle
             and said.has_words
@@ -132,16 +111,15 @@ class Rescue:
     def flows_into(self, field: type[Piece], text: str) -> Channel | None:
         """The channel into which this text of a field passes whole, as all does between two marks.
 
-        This is what `_hear` and `_take` come to as long as nothing is found. None, and nothing done, where only `feed`
-        can tell.
+        This is what `_hear` comes to as long as nothing is found. None, and nothing done, where only `feed` can tell.
         """
         if not (self._flows and field is self._home and self._marks.has_none(text)):
             return None
         self._research += _RESEARCH_FACTOR * len(text)
-        if field is Reasoning and not self._said[Text].has_words:
+        if field is Reasoning and not self._out.said[Text].has_words:
             self._native.write(text)
-        self._said[self._channel].prose.add(text)
-        return self._channel
+        self._out.present.prose.add(text)
+        return self._out.channel
 
     def finish(self) -> list[Fragment]:
         """There are no more fragments; return the rest."""
@@ -149,8 +127,8 @@ class Rescue:
             return []
         self._settle(was_cut=True)
         self._release()
-        self._is_undecided = False
-        return self._take()
+        self._out.is_undecided = False
+        return self._out.take()
 
     # What comes in
 
@@ -161,15 +139,14 @@ class Rescue:
                 self._block = None
             self._settle(was_cut=False)
             self._is_behind_call = bool(self._tools)
-            self._is_undecided = False
+            self._out.is_undecided = False
             fragment = self._native_call(fragment)
         elif isinstance(fragment, (Finish, Failure)):
             self._settle(was_cut=isinstance(fragment, Failure) or fragment.was_cut)
-            self._is_undecided = False
+            self._out.is_undecided = False
             if self._harvest:
                 self._release()
-        self._flush()
-        self._out.append(fragment)
+        self._out.put(fragment)
 
     def _native_call(self, piece: ToolCall) -> ToolCall:
         """A piece of a call that the provider sends as one, with its arguments out of its name if they are there."""
@@ -189,8 +166,8 @@ class Rescue:
             self._turn_to(field)
         if field is Reasoning and not text.isspace():
             self._has_native_reasoning = True
-            self._is_undecided = False
-        if field is Reasoning and not self._said[Text].has_words:
+            self._out.is_undecided = False
+        if field is Reasoning and not self._out.said[Text].has_words:
             self._native.write(text)
         self._research += _RESEARCH_FACTOR * len(text)
         if self._is_behind_call:
@@ -217,13 +194,13 @@ class Rescue:
         text, self._held = self._held, ""
         if self._block is not None or text:
             self._work(text, 0, ended=True, was_cut=was_cut)
-        self._gap = ""
+        self._out.gap = ""
         self._skips_line_ends = False
 
     def _turn_to(self, kind: Channel) -> None:
         self._home = kind
         self._span = None
-        self._set_channel(kind)
+        self._out.turn_to(kind)
 
     # The search
 
@@ -264,7 +241,7 @@ class Rescue:
                 while start < len(text) and text[start] in "\r\n":
                     start += 1
                 self._skips_line_ends = start == len(text)
-            if self._said[self._channel].may_begin_call:
+            if self._out.present.may_begin_call:
                 start = self._search_beginning(text, start)
                 if self._block is not None:
                     break
@@ -288,7 +265,7 @@ class Rescue:
 
     def _may_begin_call(self, text: str) -> bool:
         """Whether text without a mark may open a call: only where nothing but white space stands before it."""
-        said = self._said[self._channel]
+        said = self._out.present
         if not said.may_begin_call:
             return False
         first = text.lstrip()[:1]
@@ -303,7 +280,7 @@ class Rescue:
         while first < len(text) and text[first].isspace():
             first += 1
         if first < len(text):
-            self._said[self._channel].may_begin_call = False
+            self._out.present.may_begin_call = False
             if text[first] in "{[":
                 self._say(text[start:first])
                 self._open(text, first, 0, lambda source: control_tokens.bare(source, self._tools), self._on_items)
@@ -312,7 +289,7 @@ class Rescue:
 
     def _meets(self, mark: str, text: str, start: int) -> bool:
         """Act on a mark; False if it is only a mention of one."""
-        prose = self._said[self._channel].prose
+        prose = self._out.present.prose
         if self._span is not None and mark in self._span.closes:
             if prose.is_code_span:
                 return False
@@ -343,9 +320,9 @@ class Rescue:
     def _meets_opening(self, span: Span, text: str, start: int) -> bool:
         """Thoughts are opened before anything visible was said; a framed answer may open anything at any time."""
         is_foreign = self._home is Reasoning and not span.is_framed
-        is_late = self._said[self._home].has_words and not (span.is_framed and self._is_framed)
+        is_late = self._out.said[self._home].has_words and not (span.is_framed and self._is_framed)
         if span in RESPONSES and self._is_framed_thought(is_late=is_late):
-            before = self._said[self._channel].prose.tail
+            before = self._out.present.prose.tail
             self._open(
                 text,
                 start,
@@ -374,9 +351,9 @@ class Rescue:
         is_framed = mark.startswith("<|")
         if self._span is not None or (self._home is Reasoning and not is_framed):
             return False
-        if not is_framed and (self._has_thought or (self._has_native_reasoning and self._said[Text].has_words)):
+        if not is_framed and (self._has_thought or (self._has_native_reasoning and self._out.said[Text].has_words)):
             return False
-        before = self._said[self._channel].prose.tail
+        before = self._out.present.prose.tail
         self._open(
             text,
             start,
@@ -390,8 +367,8 @@ class Rescue:
         source = Source(
             text,
             start,
-            is_fresh=self._is_framed or not self._said[self._home].has_words,
-            is_line_start=self._said[self._channel].prose.is_line_start,
+            is_fresh=self._is_framed or not self._out.said[self._home].has_words,
+            is_line_start=self._out.present.prose.is_line_start,
         )
         self._block = Block(source, grammar(source), then, opening=opening)
 
@@ -416,8 +393,8 @@ class Rescue:
             if isinstance(item, Call):
                 if self._span is not None and self._span.is_framed:
                     self._end_span()
-                self._harvest.add(self._channel, item)
-                self._gap = ""
+                self._harvest.add(self._out.channel, item)
+                self._out.gap = ""
             elif isinstance(item, Span):
                 self._begin_span(item)
                 return False
@@ -426,17 +403,17 @@ class Rescue:
         return True
 
     def _on_leftovers(self, gap: str, block: Block) -> None:
-        self._gap = gap
+        self._out.gap = gap
         if self._harvest.may_be_draft:
             self._harvest.keep(block.read.removesuffix(gap))
 
     def _on_residue(self, gap: str, block: Block) -> None:
-        self._gap = gap
+        self._out.gap = gap
 
     def _on_echo(self, items: list[str], block: Block) -> None:
         self._has_thought = True
         self._skips_line_ends = True
-        self._begin_answer()
+        self._out.begin_answer()
         self.counts["think"] += 1
 
     def _on_orphan(self, mark: str) -> None:
@@ -445,85 +422,48 @@ class Rescue:
         if not ORPHANS[mark]:
             return
         self._has_thought = True
-        self._is_undecided = False
+        self._out.is_undecided = False
         self.counts["think"] += 1
-        self._begin_answer()
-        if self._passed_on or self._has_native_reasoning or self._home is Reasoning:
+        self._out.begin_answer()
+        if self._out.passed_on or self._has_native_reasoning or self._home is Reasoning:
             return
-        self._flush()
-        self._out = [Reasoning(said.text) if isinstance(said, Text) else said for said in self._out]
-        self._said[Text] = self._unsaid()
+        self._out.recast_as_thought()
         self._skips_line_ends = True
 
     def _begin_span(self, span: Span) -> None:
         self._span = span
         self._is_framed = self._is_framed or span.is_framed
-        self._is_undecided = False
+        self._out.is_undecided = False
         if span.is_thought:
             self._has_thought = True
             self.counts["think"] += 1
-        self._set_channel(Reasoning if span.is_thought else Text)
-        if span.is_framed and not self._said[self._channel].prose.is_line_start:
+        self._out.turn_to(Reasoning if span.is_thought else Text)
+        if span.is_framed and not self._out.present.prose.is_line_start:
             self._say("\n")  # in place of the frame between two messages
 
     def _end_span(self) -> None:
         if self._span is not None:
             is_thought = self._skips_line_ends = self._span.is_thought
             self._span = None
-            self._set_channel(self._home)
+            self._out.turn_to(self._home)
             if is_thought:
-                self._begin_answer()
-
-    def _begin_answer(self) -> None:
-        """A thought has ended: the answer behind it may be nothing but a call, without any mark."""
-        self._said[self._channel].may_begin_call = bool(self._tools) and not self._takes_up
-
-    def _unsaid(self) -> _Said:
-        """The visible text before any of it has come."""
-        return _Said(may_begin_call=bool(self._tools) and not self._takes_up, before=self._takes_up)
+                self._out.begin_answer()
 
     # What goes out
-
-    def _set_channel(self, channel: Channel) -> None:
-        if channel is not self._channel:
-            self._flush()
-            self._channel = channel
 
     def _say(self, text: str) -> None:
         if not text:
             return
-        if self._gap:
-            text, self._gap = self._gap + text, ""
-        self._saying.append(text)
-        said = self._said[self._channel]
-        said.prose.add(text)
-        said.has_words = said.has_words or not text.isspace()
-        if self._channel is Text and self._harvest.awaits_words and not text.isspace():
+        self._out.say(text)
+        if self._out.channel is Text and self._harvest.awaits_words and not text.isspace():
             self._harvest.hear_words()
-        if self._is_undecided:
-            self._undecided_length += len(text)
-            self._is_undecided = self._undecided_length <= MAX_OPENING
-
-    def _flush(self) -> None:
-        if self._saying:
-            self._out.append(self._channel("".join(self._saying)))
-            self._saying.clear()
-
-    def _take(self) -> list[Fragment]:
-        if self._is_undecided:
-            return []
-        self._flush()
-        self._passed_on = self._said[Text].has_words
-        out, self._out = self._out, []
-        return out
 
     def _release(self) -> None:
         """Give out the calls that are to be made."""
-        self._flush()
         for found in self._harvest.take():
             if isinstance(found, Reasoning):
-                self._out.append(found)
+                self._out.put(found)
                 continue
             self._slot -= 1
             self.counts[found.grammar] += 1
-            self._out.append(ToolCall(self._slot, "", found.name, found.arguments))
+            self._out.put(ToolCall(self._slot, "", found.name, found.arguments))
