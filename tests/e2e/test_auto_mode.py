@@ -9,7 +9,8 @@ import pytest
 from neuroflow_proxy.demo.script import Script, finish, in_turn, role, text, tool_call
 from neuroflow_proxy.settings import read_section
 from neuroflow_proxy.setup.claude_code import connection_for, variables
-from neuroflow_proxy.setup.features import set_permission_mode
+from neuroflow_proxy.setup.features import allow_auto_mode
+from neuroflow_proxy.setup.integrations import Scope
 from neuroflow_proxy.setup.undo import Journal
 from tests.e2e.conftest import Session
 from tests.e2e.tui import at_a_terminal, say
@@ -18,6 +19,7 @@ from tests.setup.terminal import DOWN, ENTER
 pytestmark = pytest.mark.e2e
 
 BLAMES_THE_PROXY = "Your requests go through"
+LOCAL = "settings.local.json"
 
 
 @pytest.fixture(autouse=True)
@@ -85,16 +87,18 @@ def test_where_the_judge_cannot_tell_the_user_is_asked(session: Session, verdict
     assert (session.project / "made.txt").exists()
 
 
-def test_as_set_up_leaves_it_every_action_is_asked_as_before_auto_mode(session: Session) -> None:
-    settings = session.project / ".claude" / "settings.local.json"
+@pytest.mark.parametrize("scope", Scope)
+def test_as_set_up_leaves_it_every_action_is_asked_as_before_auto_mode(session: Session, scope: Scope) -> None:
+    folder, name = (session.home, "settings.json") if scope is Scope.MACHINE else (session.project, LOCAL)
+    settings = folder / ".claude" / name
     section = read_section(session.proxy.file)
     assert section is not None
-    set_permission_mode(settings, section, Journal(session.home, session.proxy.file))
+    allow_auto_mode(settings, section, Journal(session.home, session.proxy.file))
     session.provider.script = touching("{safe}")
     with at_a_terminal(session, permission_mode=None) as terminal:
         say(terminal, "Make the file.")
         terminal.see("Do you want to proceed?")
-        assert "auto mode on" not in terminal.text
+        assert "auto mode" not in terminal.text  # nor is it offered, with a yes that an Enter gives
         assert "can't check" not in terminal.text
         assert not (session.project / "made.txt").exists()
         terminal.press_until(ENTER, "Over.")

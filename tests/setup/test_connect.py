@@ -54,7 +54,7 @@ def test_settings_are_written_for_the_project_and_say_what_env_prints(user: User
     assert written == {
         "env": user.run("env", "--json").json["variables"],
         "skipWebFetchPreflight": True,
-        "permissions": {"defaultMode": "default"},
+        "permissions": {"disableAutoMode": "disable"},
     }
     assert KEY not in settings_of(user).read_text("utf-8")
     doctor = user.run("doctor", "--json").json

@@ -8,7 +8,7 @@ import pytest
 
 from neuroflow_proxy.settings import parse_section
 from neuroflow_proxy.setup.claude_code import connection_for, variables
-from neuroflow_proxy.setup.features import set_permission_mode, words_on_features
+from neuroflow_proxy.setup.features import allow_auto_mode, words_on_features
 from neuroflow_proxy.setup.undo import Journal
 from tests.setup.user import KEY, User
 
@@ -45,29 +45,40 @@ def test_what_is_no_search_service_is_refused(user: User) -> None:
     assert "SearXNG" in refused.stderr
 
 
-def test_where_nobody_judges_claude_code_is_told_to_ask_and_undo_takes_that_back(user: User) -> None:
+def test_where_nobody_judges_auto_mode_cannot_be_entered_and_undo_takes_that_back(user: User) -> None:
     settings = user.project / ".claude" / "settings.local.json"
     told = set_up(user, "--connect", "settings")
-    assert json.loads(settings.read_text("utf-8"))["permissions"] == {"defaultMode": "default"}
+    assert json.loads(settings.read_text("utf-8"))["permissions"] == {"disableAutoMode": "disable"}
     assert "--auto-mode model" in told
     set_up(user, "--connect", "settings", "--auto-mode", "model")
     assert section(user)["auto_mode"] == "model"
     assert not json.loads(settings.read_text("utf-8")).get("permissions")
     set_up(user, "--connect", "settings", "--auto-mode", "off")
     assert "auto_mode" not in section(user)
-    assert json.loads(settings.read_text("utf-8"))["permissions"] == {"defaultMode": "default"}
+    assert json.loads(settings.read_text("utf-8"))["permissions"] == {"disableAutoMode": "disable"}
     user.run("undo")
     assert not settings.exists()
 
 
 @pytest.mark.parametrize("mode", ["off", "model", "local"])
-def test_a_mode_that_somebody_else_has_set_stays(tmp_path: Path, mode: str) -> None:
+def test_who_has_chosen_auto_mode_keeps_it(tmp_path: Path, mode: str) -> None:
     settings = tmp_path / "settings.json"
-    before = json.dumps({"permissions": {"defaultMode": "plan", "allow": ["Bash(make)"]}})
+    before = json.dumps({"permissions": {"defaultMode": "auto", "allow": ["Bash(make)"]}})
     settings.write_text(before)
     journal = Journal(tmp_path, tmp_path / "integrations.json")
-    assert not set_permission_mode(settings, parse_section({"auto_mode": mode}), journal)
+    assert not allow_auto_mode(settings, parse_section({"auto_mode": mode}), journal)
     assert settings.read_text() == before
+
+
+def test_a_mode_that_is_chosen_later_stays_when_set_up_again_and_when_undone(user: User) -> None:
+    settings = user.project / ".claude" / "settings.local.json"
+    set_up(user, "--connect", "settings")
+    written = json.loads(settings.read_text("utf-8"))
+    settings.write_text(json.dumps(written | {"permissions": written["permissions"] | {"defaultMode": "acceptEdits"}}))
+    set_up(user, "--connect", "settings")
+    assert json.loads(settings.read_text("utf-8"))["permissions"]["defaultMode"] == "acceptEdits"
+    user.run("undo")
+    assert json.loads(settings.read_text("utf-8")) == {"permissions": {"defaultMode": "acceptEdits"}}
 
 
 @pytest.mark.parametrize("mode", ["off", "model", "local"])

@@ -48,14 +48,14 @@ def test_auto_mode_reaches_settings_that_were_written_before(user: User) -> None
     assert user.set_up("--yes", "--connect", "settings", "--no-proof").code == 0
     settings = user.project / ".claude" / "settings.local.json"
 
-    def mode() -> object:
-        return json.loads(settings.read_text("utf-8")).get("permissions", {}).get("defaultMode")
+    def switch() -> object:
+        return json.loads(settings.read_text("utf-8")).get("permissions", {}).get("disableAutoMode")
 
-    assert mode() == "default"
+    assert switch() == "disable"
     user.run("setup", "--yes", "--no-proof", "--auto-mode", "model", "--json")
-    assert mode() is None
+    assert switch() is None
     user.run("setup", "--yes", "--no-proof", "--auto-mode", "off", "--json")
-    assert mode() == "default"
+    assert switch() == "disable"
 
 
 def test_ctrl_d_is_ctrl_c(user: User) -> None:

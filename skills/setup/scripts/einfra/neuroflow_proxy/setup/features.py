@@ -10,9 +10,11 @@ from .undo import Journal, set_fields
 
 OFF = "off"
 PERMISSIONS = "permissions"
-_MODE = "defaultMode"
-_ASKS = "default"
-"""Claude Code's name, as of 2.1.330 one of two, for asking before whatever is not allowed by a rule."""
+_MODE, _AUTO = "defaultMode", "auto"
+_NO_AUTO_MODE = {"disableAutoMode": "disable"}
+"""Then Claude Code 2.1.330 begins in the mode that asks, as before there was auto mode, and does not offer the other.
+It does offer it, with the answer yes at hand, to whoever has `defaultMode` in the user's settings.
+"""
 
 _LEAVES = "what is searched for leaves the academic network"
 _SEARCH_OFF = f"Web search is off; `configure.py setup --web-search ddgs` turns it on, and {_LEAVES}."
@@ -41,14 +43,15 @@ def words_on_features(section: CustomLlm) -> list[str]:
     return [searching, *_AUTO_MODE[section.auto_mode]]
 
 
-def set_permission_mode(path: Path, section: CustomLlm, journal: Journal) -> bool:
-    """Have Claude Code ask, where nobody could judge in auto mode, its default. Returns whether the file was changed.
+def allow_auto_mode(path: Path, section: CustomLlm, journal: Journal) -> bool:
+    """Keep Claude Code from auto mode, its default, where nobody could judge in it, and give it back where somebody
+    can. Returns whether the file was changed.
 
-    A mode that somebody else has set stays.
+    With which other mode a session begins is not ours. Who has chosen auto mode all the same keeps it.
     """
-    asks = section.proxy_mode == "custom" and section.auto_mode == OFF
+    is_off = section.proxy_mode == "custom" and section.auto_mode == OFF
     ours = (str(path.resolve()), PERMISSIONS) in {(entry.path, entry.section) for entry in journal.entries()}
-    has_one = _MODE in section_of(path, parse(path, read_bytes(path)), PERMISSIONS)
-    if not ours and (has_one or not asks):
+    is_chosen = section_of(path, parse(path, read_bytes(path)), PERMISSIONS).get(_MODE) == _AUTO
+    if not ours and (is_chosen or not is_off):
         return False
-    return set_fields(path, journal, section=PERMISSIONS, fields={_MODE: _ASKS} if asks else {})
+    return set_fields(path, journal, section=PERMISSIONS, fields=_NO_AUTO_MODE if is_off else {})

@@ -11,7 +11,7 @@ from .catalog import is_stand_in, is_up
 from .claude_code import Connection, Variable, connection_for, variables_for
 from .claude_settings import project_settings, user_settings
 from .connect import ONBOARDED, Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
-from .features import set_permission_mode, words_on_features
+from .features import allow_auto_mode, words_on_features
 from .flow import CarriedOut, Plan, answered, carry_out, with_windows
 from .flowie import share, shared_fields, shared_file
 from .git_guard import rule_needed
@@ -162,7 +162,7 @@ def _connect(outcome: CarriedOut, wanted: Sequence[Variable], place: Place, inst
             write_settings(settings, wanted, journal, place)
         refreshed = refresh(wanted, journal, place)
         for written in {entry.path for entry in journal.entries() if entry.section == ENV}:
-            set_permission_mode(Path(written), section, journal)
+            allow_auto_mode(Path(written), section, journal)
     asks_for_account = settings not in (None, user_settings(place)) and is_newcomer(place)
     return _Connected(settings, refreshed, spared, asks_for_account, shared)
 
