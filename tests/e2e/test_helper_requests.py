@@ -72,6 +72,15 @@ def test_what_tools_did_is_labelled_by_the_small_model(session_of_two: Session) 
     assert shown["summary"]
 
 
+def test_a_conversation_whose_tools_are_turned_off_is_the_main_models(session_of_two: Session) -> None:
+    finished = session_of_two.claude("Hello there!", "--tools", "", "--effort", "high", tools="")
+    assert "Hello there!" in finished.text
+    (body,) = session_of_two.bodies
+    assert not body.get("tools")
+    assert body["model"] == MODEL
+    assert body["chat_template_kwargs"]["thinking"] is True
+
+
 def test_the_window_is_accounted_for_by_estimates(session_of_two: Session) -> None:
     """Claude Code counts by asking two dozen times at once; nothing of that goes to the provider."""
     finished = session_of_two.claude("/context")

@@ -96,7 +96,12 @@ KINDS: list[tuple[str, JSON, RequestKind]] = [
     ("words about a summary", request(user("What is <summary>?")), RequestKind.MAIN),
     ("a prefilled answer", request(user("hi"), assistant(WISH)), RequestKind.MAIN),
     ("a question that may be searched for", request(user("Who won?"), tools=[SEARCH]), RequestKind.MAIN),
+    ("a form that another client asks for", without_tools(user("x"), **FORMAT), RequestKind.MAIN),
     ("a web page", request(user("Web page content: …"), tools=[]), RequestKind.HELPER),
+    ("a label", request(user("x"), tools=[], thinking={"type": "disabled"}), RequestKind.HELPER),
+    ("a turn with all tools off", request(user("hi"), tools=[], **ADAPTIVE), RequestKind.MAIN),
+    ("the same in a form", request(user("hi"), tools=[], **FORMAT, thinking={"type": "adaptive"}), RequestKind.MAIN),
+    ("a later one", request(user("hi"), assistant("yes"), user("why?"), tools=[]), RequestKind.MAIN),
     (
         "a finished subagent",
         request(user("hi"), assistant("yes"), system("<summary>Agent done</summary>")),
@@ -146,7 +151,7 @@ def system_prompt(body: JSON, **more: Any) -> str:
 
 @pytest.mark.parametrize(("body", "kind"), [case[1:] for case in KINDS], ids=[case[0] for case in KINDS])
 def test_the_directive_is_for_those_who_act(body: JSON, kind: RequestKind) -> None:
-    acts = kind in (RequestKind.MAIN, RequestKind.COMPACTION) and "tools" in body
+    acts = kind in (RequestKind.MAIN, RequestKind.COMPACTION) and bool(body.get("tools"))
     assert system_prompt(body).endswith(DIRECTIVE) is acts
     assert DIRECTIVE not in system_prompt(body, directive=False)
 
@@ -210,6 +215,7 @@ SWITCHES: list[tuple[str, JSON, JSON]] = [
     ("some-model", {}, {}),
 ]
 ENABLED = {"thinking": {"type": "enabled", "budget_tokens": 20_000}}
+_TOLD_BY_NOT_REASONING = (RequestKind.MAIN, RequestKind.HELPER, RequestKind.STRUCTURED)
 
 
 def switches(body: JSON, model: str) -> JSON:
@@ -281,7 +287,7 @@ def test_the_effort_said_last_in_the_conversation_counts() -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        *[(body, name) for name, body, kind in KINDS if kind is not RequestKind.MAIN],
+        *[(body, name) for name, body, kind in KINDS if kind not in _TOLD_BY_NOT_REASONING],
         (request(user("hi"), max_tokens=1_024), "a small limit"),
         (request(user("hi"), tool_choice={"type": "any"}), "a forced tool"),
     ],

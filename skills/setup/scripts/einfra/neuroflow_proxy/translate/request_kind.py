@@ -19,7 +19,7 @@ class RequestKind(StrEnum):
     PROBE = "probe"
     """Does this model answer at all? One token is asked for, and any will do."""
     STRUCTURED = "structured"
-    """JSON of a given schema, without tools: a session title, a prompt hook, a rename."""
+    """JSON of a given schema, in passing and without tools: a session title, a prompt hook, a rename."""
     CLASSIFIER = "classifier"
     """May this action run? The user waits for a verdict of a few tokens."""
     COMPACTION = "compaction"
@@ -27,7 +27,7 @@ class RequestKind(StrEnum):
     WEB_SEARCH = "web_search"
     """One search that Claude Code wants made, in so many words; no model is needed for it."""
     HELPER = "helper"
-    """A short text on given words, without tools: an answer from a web page, a label."""
+    """A short text on given words, in passing and without tools: an answer from a web page, a label."""
 
     @property
     def is_small(self) -> bool:
@@ -59,12 +59,12 @@ def request_kind(body: dict[str, Any]) -> RequestKind:
         return RequestKind.PROBE
     if _wants_verdict(body, last):
         return RequestKind.CLASSIFIER
-    if output_format(body):
+    is_aside = tools is not None and _is_asked_in_passing(body)
+    if is_aside and output_format(body):
         return RequestKind.STRUCTURED
     if _wants_summary(last):
         return RequestKind.COMPACTION
-    # Claude Code's helpers say `tools: []`; clients that just chat leave the field out.
-    return RequestKind.MAIN if tools is None else RequestKind.HELPER
+    return RequestKind.HELPER if is_aside else RequestKind.MAIN
 
 
 def search_query(body: dict[str, Any]) -> str | None:
@@ -84,6 +84,16 @@ def output_format(body: dict[str, Any]) -> Any:
     """The form that the answer is to have, if any; from where the Messages API has it now, or had it before."""
     config = body.get("output_config")
     return (config.get("format") if isinstance(config, dict) else None) or body.get("output_format")
+
+
+def _is_asked_in_passing(body: dict[str, Any]) -> bool:
+    """True of one message to which no reasoning is wanted: Claude Code's helpers are that, and say `tools: []`.
+
+    A conversation whose user has turned all tools off says so too. Clients that just chat leave the field out.
+    """
+    messages, thinking = body.get("messages"), body.get("thinking")
+    reasons = isinstance(thinking, dict) and thinking.get("type") not in (None, "disabled")
+    return not reasons and isinstance(messages, list) and len(messages) == 1
 
 
 def _wants_verdict(body: dict[str, Any], last: list[Any]) -> bool:
