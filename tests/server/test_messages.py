@@ -11,7 +11,20 @@ import httpx
 import pytest
 
 from neuroflow_proxy.demo.provider import DemoProvider
-from neuroflow_proxy.demo.script import Cut, Hang, Pause, Raw, Status, finish, in_turn, reasoning, role, text, tool_call
+from neuroflow_proxy.demo.script import (
+    Cut,
+    Hang,
+    Pause,
+    Raw,
+    Status,
+    finish,
+    in_turn,
+    reasoning,
+    role,
+    text,
+    tool_call,
+    usage,
+)
 from neuroflow_proxy.provider import client
 from neuroflow_proxy.server import answers, asking
 from tests.grammar import listen, parse_sse
@@ -231,6 +244,20 @@ def test_tokens_are_counted_without_asking_the_provider(provider: DemoProvider, 
     response = httpx.post(f"{url}/v1/messages/count_tokens?beta=true", json=ask())
     assert response.json()["input_tokens"] > 0
     assert provider.requests == []
+
+
+def test_tokens_are_counted_as_the_named_model_counts_them(provider: DemoProvider, url: str) -> None:
+    long = {"messages": [{"role": "user", "content": "a bridge of words " * 1_000}]}
+
+    def counted(model: str) -> int:
+        response = httpx.post(f"{url}/v1/messages/count_tokens", json=ask(model=model, **long))
+        return int(response.json()["input_tokens"])
+
+    of_the_chosen, of_another = counted("claude-opus-5-5"), counted("anthropic/qwen3.5-122b")
+    provider.script = in_turn([*role(), *text("Yes."), *finish(), *usage(2 * of_another, 1)])
+    assert httpx.post(f"{url}/v1/messages", json=ask(model="anthropic/qwen3.5-122b", **long)).status_code == 200
+    assert counted("anthropic/qwen3.5-122b") == pytest.approx(2 * of_another, rel=0.1)
+    assert counted("claude-opus-5-5") == of_the_chosen
 
 
 def test_one_connection_upstream_serves_many_requests(tmp_path: Path) -> None:

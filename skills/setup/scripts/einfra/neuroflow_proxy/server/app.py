@@ -96,7 +96,8 @@ class Endpoints:
         """`POST /v1/messages/count_tokens`: an estimate, made here."""
         body, _ = await read_json_object(receive)
         settings = self._state.settings.current()
-        factor = self._state.memory_of(settings).token_factor_of(settings.model)
+        model = self._state.model_named_in(body, settings)
+        factor = self._state.memory_of(settings).token_factor_of(model)
         await send_json(send, {"input_tokens": estimate_input_tokens(body, factor=factor)})
 
     async def models(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,7 +14,6 @@ from ..settings import Settings
 from ..translate.message import MessageFold
 from ..translate.request_kind import RequestKind
 from ..translate.safeguards import wants_verdicts
-from ..translate.tiers import resolve_model
 from ..wire.messages_api import JSON
 from .answers import EventStream, Output, WholeMessage, send_error
 from .asgi import Headers, Receive, Send
@@ -96,16 +95,7 @@ class Exchange:
         return UpstreamError("An internal error of the proxy.", hint="Its log has the details.", kind=Kind.BUG)
 
     def _resolve(self, kind: RequestKind) -> str:
-        requested = self._body.get("model")
-        if not isinstance(requested, str) or self._state.settings.is_former(requested):
-            requested = ""
-        model = resolve_model(
-            requested,
-            big=self._settings.model,
-            small=self._settings.small_model,
-            tiers=self._settings.tiers,
-            known=self._state.model_list.ids,
-        )
+        model = self._state.model_named_in(self._body, self._settings)
         return self._settings.small_model if model == self._settings.model and kind.is_small else model
 
     def _headers(self) -> Headers:

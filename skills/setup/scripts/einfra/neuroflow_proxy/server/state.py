@@ -12,6 +12,7 @@ from ..provider.client import Endpoint, UpstreamClient
 from ..provider.memory import ProviderMemory
 from ..provider.models_list import fetch_model_ids
 from ..settings import Settings
+from ..translate.tiers import resolve_model
 from ..version import VERSION, build
 from ..wire.messages_api import JSON
 from .live_settings import LiveSettings
@@ -79,6 +80,19 @@ class ProxyState:
         if memory is None:  # threads ask as well, and all are to have the same
             memory = self._memories.setdefault(provider, ProviderMemory(endpoint_of(settings), Admission()))
         return memory
+
+    def model_named_in(self, body: JSON, settings: Settings) -> str:
+        """The provider's id of the model that a request names; the chosen one if it names none."""
+        requested = body.get("model")
+        if not isinstance(requested, str) or self.settings.is_former(requested):
+            requested = ""
+        return resolve_model(
+            requested,
+            big=settings.model,
+            small=settings.small_model,
+            tiers=settings.tiers,
+            known=self.model_list.ids,
+        )
 
     async def model_ids(self) -> list[str]:
         """The configured models, and the chat models that the provider lists."""
