@@ -125,6 +125,26 @@ def test_where_two_settings_are_in_reach_it_is_told_which_holds_and_which_is_lef
     assert not user.records
 
 
+def test_undo_tells_of_the_model_that_slash_model_has_saved_for_all_folders(user: User) -> None:
+    user.set_up("--yes", "--connect", "settings", "--no-proof")
+    theirs = user.home / ".claude" / "settings.json"
+    theirs.parent.mkdir()
+    theirs.write_text('{"model": "anthropic/qwen3.5-122b"}')
+    told = user.run("undo").stdout
+    assert f"Claude Code still begins with anthropic/qwen3.5-122b: `/model` has saved it in {theirs}" in told
+    assert theirs.read_text() == '{"model": "anthropic/qwen3.5-122b"}'
+
+
+@pytest.mark.parametrize(
+    "theirs", ['{"model": "opus"}', "{", '{"model": "anthropic/x", "env": {"ANTHROPIC_BASE_URL": "https://e.org"}}']
+)
+def test_undo_tells_nothing_of_a_model_that_is_not_ours(user: User, theirs: str) -> None:
+    user.set_up("--yes", "--connect", "settings", "--no-proof")
+    (user.home / ".claude").mkdir()
+    (user.home / ".claude" / "settings.json").write_text(theirs)
+    assert user.run("undo", "--json").json["saved_model"] is None
+
+
 def test_a_folder_that_is_moved_takes_its_proxy_along_and_what_undo_needs_to_know(user: User) -> None:
     settings_of(user).parent.mkdir()
     settings_of(user).write_text('{"model": "opus"}')

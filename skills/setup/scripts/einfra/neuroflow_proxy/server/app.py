@@ -10,9 +10,8 @@ from ..errors import Kind, ProxyError
 from ..provider.client import UpstreamClient
 from ..settings import Settings, load_settings
 from ..translate.request_kind import RequestKind, request_kind
-from ..translate.tiers import LISTED_AS
 from ..translate.tokens import estimate_input_tokens
-from ..wire.messages_api import JSON
+from ..wire.messages_api import JSON, LISTED_AS
 from .answers import send_json
 from .asgi import Receive, Scope, Send
 from .body import read_json_object

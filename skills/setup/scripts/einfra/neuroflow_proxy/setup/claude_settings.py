@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..wire.messages_api import LISTED_AS
 from ..wire.plain_json import InvalidJSON, loads
 from .place import Place
 from .platforms import managed_settings
@@ -72,6 +73,20 @@ def sources(place: Place) -> list[Source]:
         ("the user's settings", user_settings(place)),
     ]
     return [*(_read(name, path) for name, path in files), Source(SHELL, None, place.env)]
+
+
+def model_saved_for_no_proxy(place: Place) -> str | None:
+    """The proxy's model that Claude Code begins with though nothing leads it to a proxy here; None if there is none.
+
+    `/model` saves what was chosen with Enter in the user's settings, from where it reaches every folder.
+    """
+    if any("ANTHROPIC_BASE_URL" in source.env for source in sources(place) if source.path):
+        return None
+    try:
+        model = loads(user_settings(place).read_bytes())["model"]
+    except (OSError, InvalidJSON, KeyError, TypeError):
+        return None
+    return model if str(model).startswith(LISTED_AS) else None
 
 
 def winner(found: Sequence[Source], name: str) -> Source | None:

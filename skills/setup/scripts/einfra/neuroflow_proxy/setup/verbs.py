@@ -7,6 +7,7 @@ from ..errors import Kind, SettingsError, UpstreamError
 from ..settings import refuse_clear_text
 from .asker import Unattended, Wishes
 from .claude_code import connection_for, variables_for
+from .claude_settings import model_saved_for_no_proxy, user_settings
 from .connect import launch, refresh
 from .flow import usual_base_url
 from .flowie import commit_undone
@@ -38,15 +39,22 @@ def undo(place: Place, instances: Instances) -> Report:
             for file in changed:
                 commit_undone(file, place)
             left = next((one for one in _places_of_settings(place) if Journal(instances.state, one).entries()), None)
+            saved = model_saved_for_no_proxy(place)
             return Report(
-                {"undone": True, "files": [str(file) for file in changed], "left": str(left) if left else None},
+                {
+                    "undone": True,
+                    "files": [str(file) for file in changed],
+                    "left": str(left) if left else None,
+                    "saved_model": saved,
+                },
                 [
                     *(f"{'Restored' if file.exists() else 'Removed'}: {file}" for file in changed),
                     "The proxy is stopped.",
                     *([f"Now {left} applies here; `configure.py undo` again undoes that as well."] if left else []),
+                    *([_saved_model(saved, user_settings(place))] if saved else []),
                 ],
             )
-    return Report({"undone": False, "files": [], "left": None}, ["There is nothing to undo here."])
+    return Report({"undone": False, "files": [], "left": None, "saved_model": None}, ["There is nothing to undo here."])
 
 
 def claude(place: Place, instances: Instances, say: Say, *, arguments: Sequence[str]) -> int:
@@ -165,6 +173,13 @@ def env(place: Place, say: Say, *, shell: Shell, explain: bool) -> Report:
     return Report(
         {"shell": str(shell), "variables": {variable.name: variable.value for variable in printed}},
         lines(shell, printed, explain=explain),
+    )
+
+
+def _saved_model(model: str, file: Path) -> str:
+    return (
+        f"Claude Code still begins with {model}: `/model` has saved it in {file}, which is not ours to change. "
+        "Choose another with `/model`."
     )
 
 

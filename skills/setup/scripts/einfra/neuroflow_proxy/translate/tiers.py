@@ -6,8 +6,8 @@ classifier) whatever model was chosen, and each of them has to be somebody.
 
 from collections.abc import Collection, Mapping
 
-LISTED_AS = "anthropic/"
-"""What stands before ids in our list of models: Claude Code's picker shows those with `anthropic` or `claude` alone."""
+from ..wire.messages_api import LISTED_AS
+
 _LARGE_WINDOW = "[1m]"
 _CLAUDE = "claude-"
 _BIG_TIERS = ("opus", "sonnet", "fable", "default", "best", "opusplan")

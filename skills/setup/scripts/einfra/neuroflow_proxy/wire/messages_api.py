@@ -16,6 +16,9 @@ StopReason = Literal[
 # from a real one. It is base64, as theirs are, for "neuroflow-proxy".
 THINKING_SIGNATURE = "bmV1cm9mbG93LXByb3h5"
 
+LISTED_AS = "anthropic/"
+"""What stands before ids in our list of models: Claude Code's picker shows those with `anthropic` or `claude` alone."""
+
 
 def message_start(message_id: str, model: str, usage: JSON) -> JSON:
     return {
