@@ -1,5 +1,6 @@
 """Tool calls as models write them when nobody parses them, by grammar; made up, with the mistakes that are seen."""
 
+from itertools import product
 from typing import Any, NamedTuple
 
 
@@ -213,6 +214,34 @@ POSITIVE = [
                 '</｜DSML｜parameter>\n<｜DSML｜parameter name="content" string="true"><content>x</content>'
                 "</｜DSML｜parameter>\n</｜DSML｜invoke>",
                 _k3("Write", ("file_path", "string", "/a.xml"), ("content", "string", "<content>x</content>")),
+            )
+        )
+    ),
+    *(
+        Leak(
+            f"value-that-ends-in-what-looks-like-a-slip-{number}",
+            f"{before}{value}{after}",
+            [("Write", {"file_path": "/a.xml", "content": value})],
+        )
+        for number, (value, (before, after)) in enumerate(
+            product(
+                ("<parameters>\n  <p>1</p>\n</parameters>", "x </parameterList>", "1\n</contentType>"),
+                (
+                    (
+                        "<function=Write>\n<parameter=file_path>\n/a.xml\n</parameter>\n<parameter=content>\n",
+                        "\n</parameter>\n</function>",
+                    ),
+                    (
+                        '<invoke name="Write">\n<parameter name="file_path">/a.xml</parameter>\n'
+                        '<parameter name="content">',
+                        "</parameter>\n</invoke>",
+                    ),
+                    (
+                        '<｜DSML｜invoke name="Write">\n<｜DSML｜parameter name="file_path" string="true">/a.xml'
+                        '</｜DSML｜parameter>\n<｜DSML｜parameter name="content" string="true">',
+                        "</｜DSML｜parameter>\n</｜DSML｜invoke>",
+                    ),
+                ),
             )
         )
     ),

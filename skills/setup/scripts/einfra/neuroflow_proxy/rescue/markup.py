@@ -232,7 +232,8 @@ def _value(
             source.position += 1
         nesting.add(taken)
         parts.append(taken)
-    text = "".join(_without_stray_ends(parts, {*names, parameter} if opens_own else names))
+    exact = closing(*names, parameter) if parameter else closing(*names)
+    text = "".join(_without_stray_ends(parts, {*names, parameter} if opens_own else names, exact))
     if MINIMAX_MARK in text:
         raise Refuted  # nested elements: what they stand for is not known
     if tag.value or (text.startswith("\n") and text.endswith("\n") and not tag.attribute("string")):
@@ -248,10 +249,11 @@ def _of_value(source: Source, end: re.Pattern[str], longest: int) -> Steps[tuple
         raise Unfinished from cut_off
 
 
-def _without_stray_ends(parts: list[str], names: Collection[str]) -> list[str]:
-    """Closing tags that stand one behind the other are one end, unless the value opened one of them itself."""
+def _without_stray_ends(parts: list[str], names: Collection[str], exact: re.Pattern[str]) -> list[str]:
+    """Closing tags that stand one behind the other are one end, unless the value opened one of them itself. A misspelt
+    one is an end where there is no other; in front of another, it closes an element of the value: `</parameters>`."""
     end = len(parts)
-    while end > 2 and not parts[end - 1]:
+    while end > 2 and not parts[end - 1] and exact.fullmatch(parts[end - 2].strip()):
         end -= 2
     kept = parts[:end]
     if end < len(parts) and re.search(rf"<(?:{'|'.join(map(re.escape, names))})[\s=>]", "".join(kept)):
