@@ -245,6 +245,12 @@ POSITIVE = [
             )
         )
     ),
+    Leak(
+        "qwen-coder-half-of-an-end-before-the-next-parameter",
+        "<function=Read>\n<parameter=file_path>\n/a.py\n</parameter\n<parameter=offset>\n5\n</parameter>\n"
+        "<parameter=limit>\n10\n</parameter>\n</function>",
+        READ,
+    ),
     Leak("qwen-coder-json-body", '<function=Bash>{"command": "pwd"}</function>', PWD),
     Leak("qwen-coder-attribute", '<function name="Bash"><param name="command">pwd</param></function>', PWD),
     Leak(
@@ -304,6 +310,16 @@ POSITIVE = [
         "dsml-quotes",
         _dsml("｜").replace(' name="', " name=“").replace('" string="', "” string=“").replace('">', "”>"),
         READ,
+    ),
+    *(
+        Leak(
+            f"dsml-parameter-not-closed-{number}",
+            _dsml("｜").replace(f"{value}</｜DSML｜parameter>\n", f"{value}{end}"),
+            READ,
+        )
+        for number, (value, end) in enumerate(
+            product(("/a.py", "10"), ("", "\n", "</｜DSML｜parameter\n", "</｜DSML｜parameter |\n"))
+        )
     ),
     Leak("dsml-mixed-ends", _dsml("｜｜").replace("<｜｜DSML｜｜parameter", "<parameter"), READ),
     Leak("dsml-odd-attribute", _dsml("｜").replace('string="true"', 'string="yes"'), READ),

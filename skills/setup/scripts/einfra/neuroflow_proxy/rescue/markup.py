@@ -45,6 +45,11 @@ CLOSES_A_CALL = WRAPPERS | _ENTRIES | _PARAMETERS | _CONTAINERS | {"message", "f
 _NAMES = frozenset(("name", "tool_name"))
 # A parameter of <function=…> whose end was left out: the next one begins a line, or function and wrapper end.
 _LEFT_OUT = r"\n?(?=</function>\s{0,8}</(?:seed:)?tool_call>)|\n(?=<parameter=[^<>\n]{1,64}>\n)"
+# DeepSeek's own mark makes its tags unmistakable: they need no line of their own (vllm #53227, #54838).
+_DSML = r"\s?[｜‖|]{1,2}\s?DSML\s?[｜‖|]{1,2}\s?"
+_LEFT_OUT_DSML = (
+    rf"\n?(?=<{_DSML}parameter\s+name\s?=)|\n?(?=</{_DSML}invoke\s?>\s{{0,8}}(?:</{_DSML}|<{_DSML}invoke\s))"
+)
 _NAME_END = re.compile(r"[\n<({]")
 _KEY_END = re.compile(r"[\n<]")
 _LONGEST_KEY = 64
@@ -206,8 +211,8 @@ def _value(
         return tools.from_text(name, parameter, tag.attribute("value"))
     names = _PARAMETERS if tag.name in _PARAMETERS else (tag.name,)
     end = misspelt_closing(*names, parameter) if parameter and tag.name in _PARAMETERS else closing(*names)
-    if tag.value:
-        end = re.compile(f"{end.pattern}|{_LEFT_OUT}")
+    if tag.value or tag.is_dsml:
+        end = re.compile(f"{end.pattern}|{_LEFT_OUT if tag.value else _LEFT_OUT_DSML}")
     opening = re.compile(rf"<{re.escape(parameter)}[\s>/]")
     opens_own = False
     parts: list[str] = []
@@ -224,12 +229,14 @@ def _value(
         if opens_own and mark.strip() in (f"</{parameter}>", f"</{parameter} >"):
             following = None  # what the value opened by the parameter's name, that name closes
         others = None if mark.strip() else {*given, parameter}
+        if others is not None and following is not None:
+            is_inside = is_inside or nesting.opens_before(mark + gap + following.text)
         if following is not None and not is_inside and _belongs(following, tools, name, others):
             break
         taken = mark + gap
         if not taken:  # where an end was left out nothing stands; go on behind the tag that showed it
-            taken = source.text[source.position]
-            source.position += 1
+            taken = source.text[source.position] if following is None else following.text
+            source.position += len(taken)
         nesting.add(taken)
         parts.append(taken)
     exact = closing(*names, parameter) if parameter else closing(*names)

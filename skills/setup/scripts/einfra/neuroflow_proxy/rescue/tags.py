@@ -85,10 +85,10 @@ def closing(*names: str) -> re.Pattern[str]:
 @lru_cache(maxsize=64)
 def misspelt_closing(*names: str) -> re.Pattern[str]:
     """Like `closing`, and what models write in its place: `</parameter/>`, `</parameter1>`, `</parameter_function>`, or
-    half of it in front of the next closing tag (sglang #27336)."""
+    half of it in front of the next tag (sglang #27336, llama.cpp #28612)."""
     either = "|".join(map(re.escape, names))
     return re.compile(
-        rf"{closing(*names).pattern}|</\s?{PREFIX}(?:{either})(?:(?!s\s?>)[\w/]{{1,16}}>|(?=\s{{0,8}}</))"
+        rf"{closing(*names).pattern}|</\s?{PREFIX}(?:{either})(?:(?!s\s?>)[\w/]{{1,16}}>|(?:\s?[｜|])?(?=\s{{0,8}}<))"
     )
 
 
@@ -120,6 +120,11 @@ class Nesting:
                 self._depth = max(0, self._depth - 1)
         self._tail = text[-LONGEST_CLOSING * 2 :]
         return self._depth
+
+    def opens_before(self, following: str) -> bool:
+        """Whether a call has begun right before what follows now: the first that stands in it."""
+        found = self._pattern.finditer(self._tail + following)
+        return any(opening["opens"] and opening.end() >= len(self._tail) for opening in found)
 
 
 def _may_become_tag(rest: str) -> bool:
