@@ -240,6 +240,19 @@ def test_json_where_a_stream_was_asked_is_read_too(provider: DemoProvider, url: 
     assert listen(parse_sse(httpx.post(f"{url}/v1/messages", json=ask(stream=True)).content)).text == "hi"
 
 
+@pytest.mark.parametrize(("choice", "calls"), [("auto", 1), ("none", 0)])
+def test_a_call_in_the_text_stays_text_where_the_client_wants_none(
+    provider: DemoProvider, url: str, choice: str, calls: int
+) -> None:
+    written = 'See:\n<tool_call>\n{"name": "Read", "arguments": {"file_path": "/a"}}\n</tool_call>'
+    provider.script = in_turn([*role(), *text(written), *finish()])
+    body = ask(tools=[READ], tool_choice={"type": choice})
+    message = httpx.post(f"{url}/v1/messages", json=body).json()
+    assert len([block for block in message["content"] if block["type"] == "tool_use"]) == calls
+    assert message["stop_reason"] == ("tool_use" if calls else "end_turn")
+    assert (message["content"][0]["text"] == written) is not bool(calls)
+
+
 def test_tokens_are_counted_without_asking_the_provider(provider: DemoProvider, url: str) -> None:
     response = httpx.post(f"{url}/v1/messages/count_tokens?beta=true", json=ask())
     assert response.json()["input_tokens"] > 0

@@ -45,6 +45,11 @@ def test_an_announcement_at_the_end_is_no_end(said: str) -> None:
     assert again["tools"] == AT_WORK["tools"]
 
 
+def test_who_may_call_no_tool_is_not_told_to_call_one() -> None:
+    assert not is_tried_again("Let me look.", AT_WORK | {"tool_choice": {"type": "none"}})
+    assert is_tried_again("Let me look.", AT_WORK | {"tool_choice": {"type": "auto"}})
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -23,7 +23,7 @@ from .system import system_texts
 from .texts import joined
 from .thinking import ThinkingPlan, plan_thinking
 from .tokens import size_of
-from .tools import SearchTool, read_tools, tool_choice_fields
+from .tools import SearchTool, forbids_calls, read_tools, tool_choice_fields
 
 # fmt: off
 _TRANSLATED = frozenset(
@@ -57,7 +57,7 @@ class ChatRequest(NamedTuple):
     least_output: int
     """Where fewer tokens are left for the answer, the conversation is too long."""
     tools: Mapping[str, Any]
-    """Upstream tool name to the schema as the client declared it."""
+    """Upstream tool name to the schema as the client declared it; none where the client forbids calls."""
     tool_names: Mapping[str, str]
     """Upstream tool name to the client's."""
     search: SearchTool | None
@@ -152,7 +152,7 @@ def to_chat_request(
         kind=kind,
         input_tokens=input_tokens,
         least_output=least if limit is None else min(least, limit),
-        tools=tools.schemas,
+        tools={} if forbids_calls(body) else tools.schemas,
         tool_names=tools.names,
         search=tools.search,
         known_ids=frozenset([call.client_id for call in conversation.calls]),

@@ -13,6 +13,7 @@ from typing import Any
 from ..rescue.leftovers import ends_a_call, ends_in_opening
 from ..wire.messages_api import JSON
 from .request_kind import RequestKind
+from .tools import forbids_calls
 
 NUDGE = "Continue. If you announced an action, call the tool for it now; if you are done, say so."
 
@@ -52,7 +53,7 @@ def second_try(body: JSON, kind: RequestKind, text: str | None, *, misses_a_call
 
 
 def _was_to_go_on(body: JSON, text: str, *, misses_a_call: bool) -> bool:
-    if not body.get("tools"):
+    if not body.get("tools") or forbids_calls(body):
         return False
     if ends_in_opening(text) or (ends_a_call(text) and _is_at_work(body)):
         return True

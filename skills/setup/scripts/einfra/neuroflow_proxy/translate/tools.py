@@ -192,6 +192,12 @@ def _loaded_tools(messages: Any) -> Iterator[str]:
                     yield name
 
 
+def forbids_calls(body: dict[str, Any]) -> bool:
+    """True where the client wants an answer without any call, though the conversation has tools."""
+    choice = body.get("tool_choice")
+    return isinstance(choice, dict) and choice.get("type") == "none"
+
+
 def tool_choice_fields(body: dict[str, Any], tools: Tools) -> dict[str, Any]:
     """`tool_choice` and `parallel_tool_calls` for the Chat Completions body; empty where there are no tools."""
     choice = optional_object(body, "tool_choice", "") if "tool_choice" in body else None
