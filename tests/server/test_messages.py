@@ -78,6 +78,14 @@ def test_a_streamed_answer_arrives_whole(provider: DemoProvider, url: str, path:
     assert said.usage["output_tokens"] > 0
 
 
+@pytest.mark.parametrize("name", ["kimi\nk2", "kimi\x7fk2", "kimižk2"])
+def test_any_model_name_is_answered(provider: DemoProvider, url: str, name: str) -> None:
+    response = httpx.post(f"{url}/v1/messages", json=ask(model=name))
+    assert response.status_code == 404
+    assert response.json()["error"]["type"] == "not_found_error"
+    assert response.headers["x-neuroflow-model"] == "kimi?k2"
+
+
 def test_an_answer_that_is_not_streamed_says_the_same(provider: DemoProvider, url: str) -> None:
     provider.script = in_turn(
         [*ANSWER[:-1], *tool_call("Read", {"file_path": "/a"}, id="c1", pieces=3), *finish("stop")]

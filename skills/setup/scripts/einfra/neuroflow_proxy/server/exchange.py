@@ -5,6 +5,7 @@ The stages are sans-io and hold all that is to know about the two APIs; `asking.
 """
 
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 
@@ -25,6 +26,8 @@ from .state import ProxyState
 from .stats import Served
 from .verdicts import safeguard_results
 from .waiting import run_unless_client_leaves
+
+_NOT_FOR_HEADERS = re.compile(rb"[^ -~]")
 
 _log = logging.getLogger("neuroflow_proxy")
 
@@ -99,7 +102,8 @@ class Exchange:
         return self._settings.small_model if model == self._settings.model and kind.is_small else model
 
     def _headers(self) -> Headers:
-        return [(b"x-neuroflow-model", self._asking.question.model.encode("ascii", "replace"))]
+        model = self._asking.question.model.encode("ascii", "replace")
+        return [(b"x-neuroflow-model", _NOT_FOR_HEADERS.sub(b"?", model))]
 
     def _settle(self, outcome: str) -> None:
         """Count what there is to count, and write the one line of the log."""
