@@ -125,6 +125,29 @@ def test_where_two_settings_are_in_reach_it_is_told_which_holds_and_which_is_lef
     assert not user.records
 
 
+@pytest.mark.parametrize("connect", ["settings", "print"])
+def test_set_up_tells_of_a_file_that_connects_claude_code_elsewhere(user: User, connect: str) -> None:
+    theirs = user.home / ".claude" / "settings.json"
+    theirs.parent.mkdir()
+    theirs.write_text('{"env": {"ANTHROPIC_BASE_URL": "https://llm.example.org"}}')
+    words = f"But {theirs} sets ANTHROPIC_BASE_URL to something else"
+    flags = ["--yes", "--connect", connect, "--no-proof"]
+    told = user.set_up(*flags).json["connection_outranked_by"]
+    is_told = words in user.run("setup", *flags).stdout, words in user.run("env").stderr
+    # A project's local settings stand over the user's; lines in a shell do not.
+    assert (told, *is_told) == ((None, False, False) if connect == "settings" else (str(theirs), True, True))
+
+
+def test_set_up_tells_that_a_linked_work_tree_is_connected_by_the_main_one(user: User) -> None:
+    linked = replace(user, project=user.home / "linked")
+    git(user.project, "init", "-q")
+    git(user.project, "commit", "-q", "--allow-empty", "-m", "All")
+    git(user.project, "worktree", "add", "-q", linked.project, "-b", "linked")
+    for one, outranked_by in ((user, None), (linked, str(settings_of(user)))):
+        told = one.set_up("--yes", "--connect", "settings", "--no-proof").json
+        assert told["connection_outranked_by"] == outranked_by
+
+
 def test_undo_tells_of_the_model_that_slash_model_has_saved_for_all_folders(user: User) -> None:
     user.set_up("--yes", "--connect", "settings", "--no-proof")
     theirs = user.home / ".claude" / "settings.json"

@@ -4,16 +4,19 @@ Claude Code lays the `env` of its settings files over the variables of the shell
 pasted into a shell can be without effect.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..wire.messages_api import LISTED_AS
 from ..wire.plain_json import InvalidJSON, loads
+from .claude_code import Variable
 from .place import Place
 from .platforms import managed_settings
 
 SHELL = "the shell"
+BASE_URL, TOKEN = "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"
+"""Without these no request arrives."""
 BESIDE_VARIABLES = {"skipWebFetchPreflight": True}
 """What is set beside the variables. Else Claude Code asks Anthropic about the host of every page that it is to fetch:
 who works with another provider need not tell it, and may not reach it.
@@ -28,6 +31,21 @@ class Source:
     path: Path | None
     env: Mapping[str, str]
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outranked:
+    """A variable without which no request arrives, and the file that sets it to something else than we do."""
+
+    name: str
+    path: Path
+
+    @property
+    def words(self) -> str:
+        return (
+            f"But {self.path} sets {self.name} to something else, and overrides this: Claude Code is not connected "
+            "here until you take it out."
+        )
 
 
 def project_settings(folder: Path) -> Path:
@@ -80,7 +98,7 @@ def model_saved_for_no_proxy(place: Place) -> str | None:
 
     `/model` saves what was chosen with Enter in the user's settings, from where it reaches every folder.
     """
-    if any("ANTHROPIC_BASE_URL" in source.env for source in sources(place) if source.path):
+    if any(BASE_URL in source.env for source in sources(place) if source.path):
         return None
     try:
         model = loads(user_settings(place).read_bytes())["model"]
@@ -92,6 +110,16 @@ def model_saved_for_no_proxy(place: Place) -> str | None:
 def winner(found: Sequence[Source], name: str) -> Source | None:
     """The source that decides over a variable."""
     return next((source for source in found if name in source.env), None)
+
+
+def outranking(wanted: Iterable[Variable], place: Place) -> Outranked | None:
+    """What keeps a Claude Code that is started here from asking whom it should; None if nothing does."""
+    found = sources(place)
+    for name, value, *_ in wanted:
+        source = winner(found, name) if name in (BASE_URL, TOKEN) else None
+        if source and source.path and source.env[name].rstrip("/") != value:
+            return Outranked(name, source.path)
+    return None
 
 
 def _read(name: str, path: Path) -> Source:

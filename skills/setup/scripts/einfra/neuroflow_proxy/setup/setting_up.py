@@ -9,7 +9,7 @@ from ..wire.messages_api import JSON
 from .asker import Asker, Wishes
 from .catalog import is_stand_in, is_up
 from .claude_code import Connection, Variable, connection_for, variables_for
-from .claude_settings import project_settings, user_settings
+from .claude_settings import Outranked, outranking, project_settings, user_settings
 from .connect import ONBOARDED, Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
 from .features import allow_auto_mode, words_on_features
 from .flow import CarriedOut, Plan, answered, carry_out, with_windows
@@ -142,6 +142,8 @@ class _Connected:
     """The file that now says that the questions of a first start have been answered."""
     asks_for_account: bool
     """Whether Claude Code will ask them all the same, since a project's settings do not reach its first start."""
+    outranked_by: Outranked | None
+    """What keeps requests from here from arriving all the same."""
     shared: str
     """What became of what is kept in flowie; nothing if that is not wanted."""
 
@@ -164,7 +166,13 @@ def _connect(outcome: CarriedOut, wanted: Sequence[Variable], place: Place, inst
         for written in {entry.path for entry in journal.entries() if entry.section == ENV}:
             allow_auto_mode(Path(written), section, journal)
     asks_for_account = settings not in (None, user_settings(place)) and is_newcomer(place)
-    return _Connected(settings, refreshed, spared, asks_for_account, shared)
+    outranked_by = None
+    in_use = place.in_use()
+    # Where Claude Code is started now, our variables are laid over all files; and if other settings of ours hold here,
+    # it is right that it asks their proxy.
+    if plan.connect is not Connect.LAUNCH and in_use and in_use[0] == plan.path:
+        outranked_by = outranking(wanted, place)
+    return _Connected(settings, refreshed, spared, asks_for_account, outranked_by, shared)
 
 
 def _told(
@@ -194,6 +202,7 @@ def _told(
             "shell": str(shell),
             "connect": list(printed),
             "claude_settings": str(connected.settings) if connected.settings else None,
+            "connection_outranked_by": str(connected.outranked_by.path) if connected.outranked_by else None,
             "claude_settings_updated": [str(path) for path in connected.refreshed],
             "asks_for_account": connected.asks_for_account,
             "flowie": connected.shared or None,
@@ -225,6 +234,7 @@ def _next_steps(
     plan: Plan, connection: Connection, connected: _Connected, printed: Sequence[str], shell: Shell
 ) -> list[str]:
     settings = connected.settings
+    but = [connected.outranked_by.words] if connected.outranked_by else []
     if settings:
         key = " That file now holds the provider's key." if connection.direct_url else ""
         folder = settings.parent.parent
@@ -234,6 +244,7 @@ def _next_steps(
         return [
             "",
             f"Claude Code is connected by {settings}; sessions that are already running use it as well.{key}",
+            *but,
             f"Run `claude`{trust if is_project else ''}.",
             *([words] if is_project else []),
             *([_NEWCOMER] if connected.asks_for_account else []),
@@ -243,4 +254,5 @@ def _next_steps(
     if plan.connect is Connect.LAUNCH:
         return []
     without_key = [NO_KEY_PRINTED] if connection.direct_url else []
-    return ["", f"To connect Claude Code, paste this into {shell}, then run `claude`:", "", *printed, *without_key]
+    paste = f"To connect Claude Code, paste this into {shell}, then run `claude`:"
+    return ["", paste, "", *printed, *without_key, *but]

@@ -7,7 +7,7 @@ from ..errors import Kind, SettingsError, UpstreamError
 from ..settings import refuse_clear_text
 from .asker import Unattended, Wishes
 from .claude_code import connection_for, variables_for
-from .claude_settings import model_saved_for_no_proxy, user_settings
+from .claude_settings import model_saved_for_no_proxy, outranking, user_settings
 from .connect import launch, refresh
 from .flow import usual_base_url
 from .flowie import commit_undone
@@ -170,6 +170,8 @@ def env(place: Place, say: Say, *, shell: Shell, explain: bool) -> Report:
     printed = [variable for variable in found if not variable.is_key]
     if len(printed) < len(found):
         say(NO_KEY_PRINTED)
+    if outranked := outranking(found, place):
+        say(outranked.words)
     return Report(
         {"shell": str(shell), "variables": {variable.name: variable.value for variable in printed}},
         lines(shell, printed, explain=explain),

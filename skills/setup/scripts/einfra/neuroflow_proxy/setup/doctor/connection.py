@@ -9,7 +9,7 @@ from ...settings import CustomLlm
 from ...wire.hosts import is_this_machine
 from ...wire.messages_api import JSON
 from ..claude_code import OTHER_CLOUDS, PROXY_VARIABLES, Variable, connection_for, is_on, variables_for
-from ..claude_settings import SHELL, Source, winner
+from ..claude_settings import BASE_URL, SHELL, TOKEN, Source, winner
 from ..health import ask_health, ask_stats
 from ..keys import last_four
 from ..place import Place
@@ -18,7 +18,7 @@ from ..process import Record
 from ..usage import window_of
 from .check import Check
 
-_URL, _TOKEN, _KEY = "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"
+_KEY = "ANTHROPIC_API_KEY"
 _WINDOW = "CLAUDE_CODE_MAX_CONTEXT_TOKENS"
 
 
@@ -28,17 +28,18 @@ def connection(section: CustomLlm, found: Sequence[Source], place: Place, record
         if broken.problem:
             yield Check("connection", f"{broken.path} is ignored: {broken.problem}.", f"Fix {broken.path}.")
     wanted = {variable.name: variable for variable in variables_for(section, place)}
-    url, token = winner(found, _URL), winner(found, _TOKEN)
-    decisive = [_decisive(wanted[name], found) for name in (_URL, _TOKEN)]
+    url, token = winner(found, BASE_URL), winner(found, TOKEN)
+    decisive = [_decisive(wanted[name], found) for name in (BASE_URL, TOKEN)]
     yield from decisive
     yield from _anthropic_key(found)
     if record and url and token and section.proxy_mode == "custom" and all(check.state == "ok" for check in decisive):
-        if ask_stats(record.port, token.env[_TOKEN]):
+        if ask_stats(record.port, token.env[TOKEN]):
             yield Check("connection", "A request with these reaches the proxy.")
         else:
             yield Check("connection", "The proxy refuses these.", "configure.py restart", Kind.AUTHENTICATION)
     if url:
-        rest = [variable for name, variable in wanted.items() if name not in (_URL, _TOKEN, _KEY, _WINDOW, "NO_PROXY")]
+        told = (BASE_URL, TOKEN, _KEY, _WINDOW, "NO_PROXY")
+        rest = [variable for name, variable in wanted.items() if name not in told]
         yield from _rest(rest, found)
 
 
@@ -121,7 +122,7 @@ def _decisive(wanted: Variable, found: Sequence[Source]) -> Check:
     is_set = source.env[name]
     if is_set.rstrip("/") == value:
         return Check("connection", f"{name} is {_shown(name, value)}, from {source.name}.{_losers(found, name)}")
-    there = _who_is_there(is_set) if name == _URL else ""
+    there = _who_is_there(is_set) if name == BASE_URL else ""
     return Check(
         "connection",
         f"{name} is {_shown(name, is_set)}, from {source.name}, and not {_shown(name, value)}: "
@@ -196,7 +197,7 @@ def _shown(name: str, value: str) -> str:
     """A value as it may be shown: of tokens their end, and of an address what names no user and no password."""
     if not value:
         return "empty"
-    if name == _URL:
+    if name == BASE_URL:
         parts = urlsplit(value)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return last_four(value) if name in (_TOKEN, _KEY) else value
+    return last_four(value) if name in (TOKEN, _KEY) else value
