@@ -165,6 +165,22 @@ def test_a_dry_run_names_every_file_that_set_up_then_changes(user: User) -> None
     assert {path for path in after if after[path] != before.get(path)} == announced
 
 
+def test_a_dry_run_names_everything_that_changes_in_claude_codes_settings(user: User) -> None:
+    settings = user.project / ".claude" / "settings.local.json"
+
+    def fields() -> dict[str, object]:
+        document = json.loads(settings.read_text("utf-8")) if settings.exists() else {}
+        permissions = {f"permissions.{name}": value for name, value in document.pop("permissions", {}).items()}
+        return {**document.pop("env", {}), **permissions, **document}
+
+    for flags in (["--connect", "settings", "--auto-mode", "local"], ["--model", "kimi-k2.6", "--auto-mode", "off"]):
+        given, before = ["--yes", "--no-proof", *flags], fields()
+        announced = user.set_up(*given, "--dry-run").json["files"][str(settings)]
+        user.set_up(*given)
+        after = fields()
+        assert {*announced} == {name for name in {*before, *after} if before.get(name) != after.get(name)}
+
+
 def contents(user: User) -> dict[str, bytes]:
     """What is in the user's files, without git's own and without what belongs to the proxy that runs."""
     own = (user.project / ".git", user.state)
@@ -173,9 +189,10 @@ def contents(user: User) -> dict[str, bytes]:
 
 
 def test_a_dry_run_of_what_is_there_already_shows_no_change(user: User) -> None:
-    user.set_up("--yes", "--no-proof")
-    assert user.run("setup", "--dry-run", "--json").json["files"] == {}
-    assert "Nothing would change" in user.run("setup", "--dry-run").stdout
+    user.set_up("--yes", "--no-proof", "--connect", "settings")
+    again = ["setup", "--connect", "settings", "--dry-run"]
+    assert user.run(*again, "--json").json["files"] == {}
+    assert "Nothing would change" in user.run(*again).stdout
 
 
 def test_setup_again_changes_nothing(user: User) -> None:

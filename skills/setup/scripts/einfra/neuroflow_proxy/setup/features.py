@@ -2,6 +2,7 @@
 setting of Claude Code's own that goes with it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..settings import CustomLlm
@@ -11,7 +12,7 @@ from .undo import Journal, set_fields
 OFF = "off"
 PERMISSIONS = "permissions"
 _MODE, _AUTO = "defaultMode", "auto"
-_NO_AUTO_MODE = {"disableAutoMode": "disable"}
+NO_AUTO_MODE = {"disableAutoMode": "disable"}
 """Then Claude Code 2.1.330 begins in the mode that asks, as before there was auto mode, and does not offer the other.
 It does offer it, with the answer yes at hand, to whoever has `defaultMode` in the user's settings.
 """
@@ -46,12 +47,19 @@ def words_on_features(section: CustomLlm) -> list[str]:
 def allow_auto_mode(path: Path, section: CustomLlm, journal: Journal) -> bool:
     """Keep Claude Code from auto mode, its default, where nobody could judge in it, and give it back where somebody
     can. Returns whether the file was changed.
+    """
+    fields = permissions(path, section, journal)
+    return fields is not None and set_fields(path, journal, section=PERMISSIONS, fields=fields)
 
-    With which other mode a session begins is not ours. Who has chosen auto mode all the same keeps it.
+
+def permissions(path: Path, section: CustomLlm, journal: Journal) -> Mapping[str, str] | None:
+    """Our part of Claude Code's permissions; None if nothing of it is ours.
+
+    With which mode a session begins is not. Who has chosen auto mode all the same keeps it.
     """
     is_off = section.proxy_mode == "custom" and section.auto_mode == OFF
     ours = (str(path.resolve()), PERMISSIONS) in {(entry.path, entry.section) for entry in journal.entries()}
     is_chosen = section_of(path, parse(path, read_bytes(path)), PERMISSIONS).get(_MODE) == _AUTO
     if not ours and (is_chosen or not is_off):
-        return False
-    return set_fields(path, journal, section=PERMISSIONS, fields=_NO_AUTO_MODE if is_off else {})
+        return None
+    return NO_AUTO_MODE if is_off else {}
