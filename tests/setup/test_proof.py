@@ -66,6 +66,19 @@ def test_setup_offers_the_next_best_when_the_proof_fails(user: User) -> None:
     assert "configure.py use kimi-k2.6" in user.run("setup").stdout
 
 
+@pytest.mark.parametrize(
+    ("status", "next_best"), [(401, None), (402, None), (404, "kimi-k2.6")], ids=["key", "credit", "model"]
+)
+def test_a_model_that_the_service_did_not_let_answer_is_not_called_unfit(
+    user: User, status: int, next_best: str | None
+) -> None:
+    user.provider.script = lambda _: [Status(status, {"error": {"message": "No."}})]
+    told = user.set_up("--yes").json["proof"]
+    assert (told["ok"], told["next_best"]) == (False, next_best)
+    assert ("configure.py doctor" in told["hint"]) is (next_best is None)
+    assert "kimi-k2.5 could not be tested: " in user.run("setup").stdout
+
+
 def test_the_next_best_is_never_one_that_is_down(user: User) -> None:
     user.provider.script = lambda _: [*role(), *text("Certainly."), *finish("stop")]
     user.provider.status_models = [{"model_name": "Kimi-K2.6", "status": "down", "latest": {}}]

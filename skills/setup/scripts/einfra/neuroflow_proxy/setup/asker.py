@@ -93,8 +93,8 @@ class Asker(Protocol):
     def shares(self, folder: Path) -> bool:
         """Whether what is no secret is to be kept in the folder that the person syncs between machines."""
 
-    def takes_instead(self, model: str, problem: str, other: str) -> bool:
-        """Whether another model is to be taken in the place of one that was tried and is not fit."""
+    def takes_instead(self, verdict: str, other: str) -> bool:
+        """Whether another model is to be taken in the place of one that was tried, with that verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,5 +158,5 @@ class Unattended:
     def shares(self, folder: Path) -> bool:
         return False
 
-    def takes_instead(self, model: str, problem: str, other: str) -> bool:
+    def takes_instead(self, verdict: str, other: str) -> bool:
         return False

@@ -9,13 +9,15 @@ from collections.abc import Generator
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from ..errors import Kind, UpstreamError
+from ..errors import OUTCOMES, Kind, UpstreamError
 from ..wire.codec import InvalidJSON, dumps, loads
 from ..wire.hosts import is_this_machine
 from ..wire.messages_api import JSON
 from ..wire.sse import SSEDecoder
 
 _READ_SIZE = 65536
+# The first that each type stands for; `api_error` says nothing.
+_KINDS = {outcome.error_type: kind for kind, outcome in reversed(OUTCOMES.items()) if outcome.error_type != "api_error"}
 _VERSION = "2023-06-01"  # the only one that there is; some services insist on it
 
 
@@ -52,10 +54,11 @@ def stream(base_url: str, token: str, body: JSON, *, timeout_s: float) -> Genera
 def _refusal(body: bytes) -> UpstreamError:
     """The other side's own words for what went wrong."""
     try:
-        words = loads(body)["error"]["message"]
-    except (InvalidJSON, KeyError, TypeError):
-        words = "It answered with something that is no message."
-    return UpstreamError(f"The request was refused: {words}", kind=Kind.BROKEN_ANSWER)
+        error = loads(body)["error"]
+        words, kind = error["message"], _KINDS.get(str(error.get("type")), Kind.BROKEN_ANSWER)
+    except (InvalidJSON, KeyError, TypeError, AttributeError):
+        words, kind = "It answered with something that is no message.", Kind.BROKEN_ANSWER
+    return UpstreamError(f"The request was refused: {words}", kind=kind)
 
 
 class _NoRedirect(HTTPRedirectHandler):

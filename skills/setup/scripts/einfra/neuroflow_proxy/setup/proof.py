@@ -7,7 +7,7 @@ The tool is offered and not forced, as Claude Code does it: a model that has to 
 import time
 from dataclasses import dataclass
 
-from ..errors import UpstreamError
+from ..errors import Kind, UpstreamError
 from ..wire.codec import InvalidJSON, loads
 from .messages_client import stream
 
@@ -23,6 +23,8 @@ _TOOL = {
         "required": ["file_path"],
     },
 }
+# Where these keep a model from answering, they keep the next one from it too.
+_OF_THE_SERVICE = (Kind.AUTHENTICATION, Kind.BILLING, Kind.UNREACHABLE, Kind.BROKEN_ANSWER)
 _QUESTION = f"Read `{_FILE}`."
 
 
@@ -33,6 +35,17 @@ class Proof:
     problem: str
     first_token_s: float | None = None
     tokens_per_s: float | None = None
+    fault: Kind | None = None
+    """What kept the model from answering; None if it did, be it well or badly."""
+
+    @property
+    def may_another_do(self) -> bool:
+        """Whether it is worth while to try another model."""
+        return bool(self.problem) and self.fault not in _OF_THE_SERVICE
+
+    def verdict(self, model: str) -> str:
+        """What is to be said of the model where there was a problem."""
+        return f"{model} {'could not be tested' if self.fault else 'is not fit for work with tools'}: {self.problem}"
 
     @property
     def words(self) -> str:
@@ -65,11 +78,11 @@ def prove(base_url: str, token: str, model: str) -> Proof:
             if event["type"] == "message_delta":
                 tokens = event["usage"]["output_tokens"]
             if time.monotonic() - began > _TIMEOUT_S:
-                return Proof(f"it did not come to an end within {_TIMEOUT_S:.0f} s")
+                return Proof(f"it did not come to an end within {_TIMEOUT_S:.0f} s", fault=Kind.TIMEOUT)
     except UpstreamError as error:
-        return Proof(error.message)
+        return Proof(error.message, fault=error.kind)
     except (InvalidJSON, KeyError, TypeError):
-        return Proof("it answered with something that is no message")
+        return Proof("it answered with something that is no message", fault=Kind.BROKEN_ANSWER)
     wrote_for = time.monotonic() - first if first else 0.0
     return Proof(
         _problem(arguments),

@@ -145,10 +145,10 @@ def _proved(
         connection = connection_for(section)
         with voice.during(f"Asking {section.model} to use a tool."):
             proof = prove(connection.url, connection.token, section.model)
-        other = candidates.pop(0) if proof.problem and candidates else None
-        if other is None or not asker.takes_instead(section.model, proof.problem, other):
+        other = candidates.pop(0) if proof.may_another_do and candidates else None
+        if other is None or not asker.takes_instead(proof.verdict(section.model), other):
             break
-        told.append(f"{section.model} is not fit for work with tools: {proof.words}")
+        told.append(proof.verdict(section.model))
         windows = with_windows(section, plan.windows, (other,))
         with instances.lock(plan.path):
             changes = {"model": other, "context_windows": windows or None}
@@ -158,9 +158,10 @@ def _proved(
     if not proof.problem:
         facts = asdict(proof) | {"ok": True, "next_best": None, "hint": ""}
         return outcome, facts, [*told, f"Tested {section.model}: {proof.words}."]
-    hint = f"`configure.py use {other}` takes the next best." if other else "`configure.py models` shows others."
+    verb = "models` shows others" if proof.may_another_do else "doctor` looks further"
+    hint = f"`configure.py use {other}` takes the next best." if other else f"`configure.py {verb}."
     facts = asdict(proof) | {"ok": False, "next_best": other, "hint": hint}
-    return outcome, facts, [*told, f"{section.model} is not fit for work with tools: {proof.words}", hint]
+    return outcome, facts, [*told, proof.verdict(section.model), hint]
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,8 +152,8 @@ class Terminal:
     def shares(self, folder: Path) -> bool:
         return _confirm(f"Keep provider and models, not the key, in {self._short(folder)} too?", default=True)
 
-    def takes_instead(self, model: str, problem: str, other: str) -> bool:
-        questionary.print(f"{model} is not fit for work with tools: {problem}")
+    def takes_instead(self, verdict: str, other: str) -> bool:
+        questionary.print(verdict)
         return _confirm(f"Take {other} instead?", default=True)
 
     def _short(self, words: object) -> str:

@@ -64,7 +64,8 @@ def abilities(section: CustomLlm, record: Record | None) -> Iterator[Check]:
     model = _Model(connection.url, connection.token, section.model)
     proof = prove(model.base_url, model.token, model.id)
     if proof.problem:
-        yield Check("tool call", f"{model.id}: {proof.problem}", "configure.py models", Kind.BROKEN_ANSWER)
+        mend = "configure.py models" if proof.may_another_do else "configure.py logs"
+        yield Check("tool call", f"{model.id}: {proof.problem}", mend, proof.fault or Kind.BROKEN_ANSWER)
         if proof.first_token_s is None:
             return
     else:
