@@ -65,6 +65,14 @@ NEGATIVE = {
     "cut-in-a-parameter": "<function=Write>\n<parameter=file_path>\n/x\n</parameter>\n<parameter=content>\nhalf of",
     "cut-before-the-end": '<invoke name="Bash">\n<parameter name="command">pwd</parameter>',
     "cut-header": "<|tool_calls_section_begin|><|tool_call_begin|>functions.Ba",
+    "minimax-elements-not-whole": (
+        ']<]minimax[>[<invoke name="TodoWrite">]<]minimax[>[<todos>]<]minimax[>[<item>a]<]minimax[>[</todos>'
+        "]<]minimax[>[</invoke>"
+    ),
+    "minimax-words-between-elements": (
+        ']<]minimax[>[<invoke name="TodoWrite">]<]minimax[>[<todos>these:]<]minimax[>[<item>a]<]minimax[>[</item>'
+        "]<]minimax[>[</todos>]<]minimax[>[</invoke>"
+    ),
     "cut-dsml": '<｜DSML｜tool_calls>\n<｜DSML｜invoke name="Bash">\n<｜DSML｜parameter name="command" str',
     "text-between-parameters": '<invoke name="Bash">Now the <parameter name="command">pwd</parameter></invoke>',
     # Bare JSON and lists that are answers

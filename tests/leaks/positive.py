@@ -1,5 +1,6 @@
 """Tool calls as models write them when nobody parses them, by grammar; made up, with the mistakes that are seen."""
 
+import re
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -34,6 +35,13 @@ def _dsml(bars: str, wrapper: str = "tool_calls") -> str:
         f'string="true">/a.py</{tag}parameter>\n'
         f'<{tag}parameter name="offset" string="false">5</{tag}parameter>\n'
         f'<{tag}parameter name="limit" string="false">10</{tag}parameter>\n</{tag}invoke>\n</{tag}{wrapper}>'
+    )
+
+
+def _m3(*pieces: str) -> str:
+    """The pieces with MiniMax M3's mark before each tag of those that are nothing but tags."""
+    return "".join(
+        re.sub("(?=<)", "]<]minimax[>[", piece) if re.fullmatch("(<[^<>]+>)+", piece) else piece for piece in pieces
     )
 
 
@@ -425,6 +433,35 @@ POSITIVE = [
         'name="offset">5</parameter>\n'
         '<parameter name="limit">10</parameter>\n</invoke>\n</minimax:tool_call>',
         READ,
+    ),
+    *(
+        Leak(
+            f"minimax-m3-elements-in-elements-{number}",
+            _m3(f'<invoke name="{name}">', said, "</invoke>"),
+            [(name, arguments)],
+        )
+        for number, (name, said, arguments) in enumerate(
+            (
+                (
+                    "TodoWrite",
+                    _m3("<todos><item><content>", "Read <b>\n", "</content><id>", "1", "</id></item></todos>"),
+                    {"todos": [{"content": "Read <b>\n", "id": "1"}]},
+                ),
+                ("TodoWrite", _m3("<todos></todos>"), {"todos": []}),
+                (
+                    "mcp__db__query",
+                    _m3("<sql>", "\n1\n", "</sql><options><a>", "x", "</a><b><item>", "y", "</item></b></options>"),
+                    {"sql": "\n1\n", "options": {"a": "x", "b": ["y"]}},
+                ),
+                (
+                    "mcp__db__query",
+                    _m3(
+                        "<sql>", "1", "</sql><options><a>", "x", "</a><a>", "y", "</a></options><rows>", "5", "</rows>"
+                    ),
+                    {"sql": "1", "options": {"a": ["x", "y"]}, "rows": 5},
+                ),
+            )
+        )
     ),
     Leak(
         "minimax-m3",

@@ -14,9 +14,10 @@ import re
 from collections.abc import Collection
 
 from ..wire.codec import InvalidJSON, loads
+from .elements import value_of
 from .json_calls import Item, json_calls, object_text, python_arguments, python_calls
 from .lenient_json import Unreadable, read_object
-from .schema import Value, required
+from .schema import Value, properties, required
 from .source import CutOff, Refuted, Source, Steps, Unfinished
 from .tags import (
     INNER_CALL,
@@ -241,8 +242,10 @@ def _value(
         parts.append(taken)
     exact = closing(*names, parameter) if parameter else closing(*names)
     text = "".join(_without_stray_ends(parts, {*names, parameter} if opens_own else names, exact))
+    if tag.text.startswith(MINIMAX_MARK) and tag.name not in _PARAMETERS:
+        return value_of(text, properties(tools.schema(name)).get(parameter))
     if MINIMAX_MARK in text:
-        raise Refuted  # nested elements: what they stand for is not known
+        raise Refuted  # its elements have names of their own
     if tag.value or (text.startswith("\n") and text.endswith("\n") and not tag.attribute("string")):
         text = text.removeprefix("\n").removesuffix("\n")
     return _typed(text, tools, name, parameter, tag)

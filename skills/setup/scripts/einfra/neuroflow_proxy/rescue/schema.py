@@ -139,6 +139,16 @@ def from_text(text: str, schema: Value) -> Value:
     return value if any(_is_a(value, name) for name in allowed - {"string"}) else text
 
 
+def option_of(schema: Value, name: str) -> dict[str, Value] | None:
+    """The schema, or the first of its alternatives, that says what a value of this type is; None if none does."""
+    if not isinstance(schema, dict):
+        return None
+    if name in _declared_types(schema):
+        return schema
+    options = [option_of(option, name) for keyword in _ALTERNATIVES for option in schema.get(keyword) or ()]
+    return next((option for option in options if option is not None), None)
+
+
 def _declared_types(schema: dict[str, Value]) -> list[str]:
     declared = schema.get("type")
     return [declared] if isinstance(declared, str) else declared if isinstance(declared, list) else []
