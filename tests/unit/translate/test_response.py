@@ -198,6 +198,19 @@ def test_calls_without_index_or_id_are_told_apart_by_their_names() -> None:
     assert said.calls == [("Tool", '{"n":1}'), ("Tool", '{"n":2}')]
 
 
+def test_pieces_without_index_or_id_that_come_together_belong_to_the_calls_in_their_order() -> None:
+    first, second = ({"function": {"arguments": f'{{"n":{n}}}'}} for n in (1, 2))
+    begun = [{"id": each, "function": {"name": "Tool", "arguments": ""}} for each in ("a", "b")]
+    said = say(chunk({"tool_calls": begun}), chunk({"tool_calls": [first, second]}), STOP)
+    assert said.calls == [("Tool", '{"n":1}'), ("Tool", '{"n":2}')]
+
+
+def test_a_copy_of_a_call_with_its_id_on_another_index_is_no_call() -> None:
+    calls = [chunk(call(0, "a", "Tool", '{"n":1}')), chunk(call(1, "b", "Tool", '{"n":2}'))]
+    copies = [chunk(call(index, "ab"[index % 2], None, f'{{"n":{index % 2 + 1}}}')) for index in range(2, 8)]
+    assert say(*calls, *copies, STOP).calls == [("Tool", '{"n":1}'), ("Tool", '{"n":2}')]
+
+
 def test_a_name_that_comes_with_every_chunk_is_one_name() -> None:
     said = say(chunk(call(0, "a", "Tool", '{"n"')), chunk(call(0, "a", "Tool", ":1}")), STOP)
     assert said.calls == [("Tool", '{"n":1}')]

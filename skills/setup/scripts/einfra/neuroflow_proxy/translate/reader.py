@@ -254,9 +254,9 @@ class ChunkReader:
         if isinstance(calls, dict):
             calls = [calls]
         if isinstance(calls, list):
-            for call in calls:
+            for place, call in enumerate(calls):
                 if isinstance(call, dict):
-                    self._read_call(call, out)
+                    self._read_call(call, out, last=len(calls) - place)
         legacy = delta.get("function_call")
         if isinstance(legacy, dict):
             self._read_call({"index": 0, "function": legacy}, out)
@@ -284,7 +284,8 @@ class ChunkReader:
                 elif text:
                     out.append(Reasoning(text))
 
-    def _read_call(self, call: dict[str, Any], out: list[Fragment]) -> None:
+    def _read_call(self, call: dict[str, Any], out: list[Fragment], *, last: int = 1) -> None:
+        """`last`: how many pieces of calls the delta holds from this one on."""
         function = call.get("function")
         if not isinstance(function, dict):
             function = call
@@ -298,7 +299,7 @@ class ChunkReader:
         if not (name or call_id or (arguments is not None and arguments != "")):
             return  # Snowflake puts an empty function_call beside the text of every answer
         index = call.get("index")
-        slot = self._slot(index if isinstance(index, int) else None, call_id, name)
+        slot = self._slot(index if isinstance(index, int) else None, call_id, name, last)
         first_id = call_id if call_id and not slot.id else ""
         if first_id:
             slot.id = first_id
@@ -312,14 +313,17 @@ class ChunkReader:
             slot.object_arguments = arguments  # whole each time, and it may grow: the last one counts
         out.append(ToolCall(slot.number, first_id, name, text))
 
-    def _slot(self, index: int | None, call_id: str, name: str) -> _Slot:
-        """The call that this piece belongs to, found by (index, id); a new one where it begins a call."""
+    def _slot(self, index: int | None, call_id: str, name: str, last: int) -> _Slot:
+        """The call that this piece belongs to: found by (index, id); where it has no name, by the one of them that is
+        known, or by its place in the delta. A new one where it begins a call."""
         known = self._by_id.get((call_id, index)) if call_id else None
+        if known is None and call_id and not name and index not in self._by_index:
+            known = self._by_id.get((call_id, None))
         if known is not None:
             return known
         latest = self._by_index.get(index) if index is not None else None
         if latest is None and index is None and self._slots and not name and not call_id:
-            latest = self._slots[-1]
+            latest = self._slots[-min(last, len(self._slots))]
         if latest is None or self._begins_a_call(latest, call_id, name):
             latest = _Slot(number=len(self._slots), index=index)
             self._slots.append(latest)
