@@ -57,6 +57,8 @@ def test_a_value_that_the_schema_does_not_allow_does_not_fit_and_is_left_alone(v
 @pytest.mark.parametrize(
     ("value", "schema", "meant"),
     [
+        (r"[{\"id\": 1, \"path\": \"C:\\\\a\"}]", {"type": "array"}, [{"id": 1, "path": r"C:\a"}]),
+        (r"{\"a\": 1}", {"type": "object"}, {"a": 1}),
         ("5", INTEGER, 5),
         (5.0, INTEGER, 5),
         ("5.0", INTEGER, 5),

@@ -130,10 +130,9 @@ def from_text(text: str, schema: Value) -> Value:
     is_container = bare.startswith(("{", "["))
     if not allowed or ("string" in allowed and not is_container):
         return text
-    try:
-        value = loads(bare)
-    except InvalidJSON:
-        return text
+    value = _parsed(bare)
+    if isinstance(value, str) and is_container:
+        value = _parsed(_parsed(f'"{bare}"'))  # GLM: [{\"id\": 1}], as it would stand in a JSON string
     if isinstance(value, float) and value.is_integer() and "number" not in allowed:
         value = int(value)
     return value if any(_is_a(value, name) for name in allowed - {"string"}) else text
