@@ -8,6 +8,7 @@ import pytest
 
 from neuroflow_proxy.demo.catalog import EINFRA_MODELS
 from neuroflow_proxy.demo.script import Answer, Status, finish, role, text, tool_call
+from neuroflow_proxy.errors import Kind
 from neuroflow_proxy.setup.proof import Proof, prove
 from neuroflow_proxy.setup.report import address
 from tests.setup.user import TOKEN, User, somebody
@@ -66,9 +67,7 @@ def test_setup_offers_the_next_best_when_the_proof_fails(user: User) -> None:
     assert "configure.py use kimi-k2.6" in user.run("setup").stdout
 
 
-@pytest.mark.parametrize(
-    ("status", "next_best"), [(401, None), (402, None), (404, "kimi-k2.6")], ids=["key", "credit", "model"]
-)
+@pytest.mark.parametrize(("status", "next_best"), [(401, None), (404, "kimi-k2.6")])
 def test_a_model_that_the_service_did_not_let_answer_is_not_called_unfit(
     user: User, status: int, next_best: str | None
 ) -> None:
@@ -77,6 +76,11 @@ def test_a_model_that_the_service_did_not_let_answer_is_not_called_unfit(
     assert (told["ok"], told["next_best"]) == (False, next_best)
     assert ("configure.py doctor" in told["hint"]) is (next_best is None)
     assert "kimi-k2.5 could not be tested: " in user.run("setup").stdout
+
+
+@pytest.mark.parametrize(("fault", "may"), [(Kind.BILLING, False), (Kind.BROKEN_ANSWER, True), (None, True)])
+def test_another_model_is_offered_where_it_may_fare_better(fault: Kind | None, may: bool) -> None:
+    assert Proof("There was no answer.", fault=fault).may_another_do is may
 
 
 def test_the_next_best_is_never_one_that_is_down(user: User) -> None:

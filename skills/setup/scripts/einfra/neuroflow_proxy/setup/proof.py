@@ -24,7 +24,7 @@ _TOOL = {
     },
 }
 # Where these keep a model from answering, they keep the next one from it too.
-_OF_THE_SERVICE = (Kind.AUTHENTICATION, Kind.BILLING, Kind.UNREACHABLE, Kind.BROKEN_ANSWER)
+_OF_THE_SERVICE = (Kind.AUTHENTICATION, Kind.BILLING, Kind.UNREACHABLE)
 _QUESTION = f"Read `{_FILE}`."
 
 
