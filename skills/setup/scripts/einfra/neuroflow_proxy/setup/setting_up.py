@@ -4,31 +4,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ..settings import FIRST_PORT, CustomLlm, read_section
+from ..settings import CustomLlm
 from ..wire.messages_api import JSON
 from .asker import Asker, Wishes
 from .catalog import is_stand_in, is_up
 from .claude_code import Connection, Variable, connection_for, variables_for
-from .claude_settings import BESIDE_VARIABLES, Outranked, outranking, project_settings, user_settings
-from .connect import (
-    ONBOARDED,
-    Connect,
-    connected,
-    is_newcomer,
-    refresh,
-    settings_file,
-    skip_login,
-    state_file,
-    write_settings,
-)
-from .features import NO_AUTO_MODE, PERMISSIONS, allow_auto_mode, permissions, words_on_features
+from .claude_settings import Outranked, outranking, project_settings, user_settings
+from .connect import ONBOARDED, Connect, is_newcomer, refresh, settings_file, skip_login, state_file, write_settings
+from .dry_run import would_change
+from .features import allow_auto_mode, words_on_features
 from .flow import CarriedOut, Plan, answered, carry_out, with_windows
-from .flowie import share, shared_fields, shared_file
-from .git_guard import rule_needed
+from .flowie import share
 from .instance import Instances, Started
 from .integrations import save_section
-from .json_file import parse, read_bytes, section_of
-from .keys import last_four
 from .place import Place
 from .platforms import Shell
 from .proof import prove
@@ -57,7 +45,7 @@ def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, voic
         voice.say("Nothing has been changed.")
         raise
     if wishes.is_dry_run:
-        return _would_change(plan, place, Journal(instances.state, plan.path))
+        return would_change(plan, place, Journal(instances.state, plan.path))
     try:
         outcome = carry_out(plan, place, instances, voice)
         proof: JSON | None = None
@@ -74,64 +62,6 @@ def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, voic
             "Set-up is not complete. `configure.py setup` again finishes it, and `configure.py undo` takes it back."
         )
         raise
-
-
-def _would_change(plan: Plan, place: Place, journal: Journal) -> Report:
-    """What set-up would write. Of the key, the last four letters; ports and tokens are found when it is done."""
-    before = read_section(plan.path) if plan.path.is_file() else None
-    planned = plan.section(
-        proxy_port=before.proxy_port if before else FIRST_PORT, proxy_token=before.proxy_token if before else None
-    )
-    fields = {
-        name: value
-        for name, value in plan.answers.items()
-        if (getattr(planned, name) != getattr(before, name) if before else value is not None)
-    }
-    if "api_key" in fields:
-        fields["api_key"] = last_four(str(fields["api_key"]))
-    files: dict[str, JSON] = {str(plan.path): fields} if fields else {}
-    written = [plan.path] if fields else []
-    wanted = variables_for(planned, place)
-    ours = [settings_file(plan.path, place)] if plan.connect is Connect.SETTINGS else []
-    for settings in dict.fromkeys([*ours, *connected(journal)]):
-        if changes := _settings_changes(settings, wanted, planned, journal):
-            files[str(settings)] = changes
-            written += [settings] if settings != user_settings(place) else []
-    if plan.skips_login and is_newcomer(place):
-        files[str(state_file(place))] = {ONBOARDED: True}
-    if plan.flowie:
-        files[str(shared_file(plan.flowie))] = shared_fields(plan.answers)
-    for rule in filter(None, (rule_needed(path, env=place.env) for path in written)):
-        files.setdefault(str(rule.file), {})[rule.line] = "a new line"
-    told = []
-    for file, changes in files.items():
-        told += [f"{file} would get:", *(f"  {name}: {_plain(value)}" for name, value in changes.items())]
-    return Report(
-        {"dry_run": True, "files": files}, [*(told or ["Nothing would change."]), "Nothing has been changed."]
-    )
-
-
-def _settings_changes(path: Path, wanted: Sequence[Variable], section: CustomLlm, journal: Journal) -> JSON:
-    """What would change in one of Claude Code's settings. Values of variables are not shown: one may be a key."""
-    document = parse(path, read_bytes(path))
-    env, allowed = section_of(path, document, ENV), section_of(path, document, PERMISSIONS)
-    granted = permissions(path, section, journal)
-    place = (str(path.resolve()), ENV)
-    former = {name for entry in journal.entries() if entry.place == place for name in entry.names} & {*env}
-    return {
-        **{name: "…" for name, value, *_ in wanted if env.get(name) != value},
-        **dict.fromkeys(sorted(former - {variable.name for variable in wanted})),
-        **{name: value for name, value in BESIDE_VARIABLES.items() if name not in document},
-        **{
-            f"{PERMISSIONS}.{name}": granted.get(name)
-            for name in NO_AUTO_MODE
-            if granted is not None and granted.get(name) != allowed.get(name)
-        },
-    }
-
-
-def _plain(value: object) -> str:
-    return "none of its own" if value is None else str(value)
 
 
 def _proved(
