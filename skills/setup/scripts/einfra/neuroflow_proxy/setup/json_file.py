@@ -44,7 +44,7 @@ def section_of(path: Path, document: JSON, name: str) -> JSON:
     """One section of a document, empty if it has none. Raises `SettingsError` if it is no object."""
     section = document.get(name, {})
     if not isinstance(section, dict):
-        raise SettingsError(f"{path} is not as it should be: {name} must be an object.", hint="Mend or remove it.")
+        raise SettingsError(f"{path} is not as it should be: {name} must be an object.", hint="Fix or remove it.")
     return section
 
 
