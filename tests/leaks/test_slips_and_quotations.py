@@ -1,7 +1,7 @@
 """What stands in a value, or between quotation marks, is no call; slips in the frame, and marks beside native calls, are no text."""
 
 import json
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
@@ -135,6 +135,23 @@ def test_a_name_that_is_no_call_stays_as_it_came(name: str) -> None:
 def test_words_behind_a_native_call_stay(text: str) -> None:
     for rest in ([text], [*text]):
         assert said_in(Text, run(NATIVE, *map(Text, rest), Finish("stop"))) == text
+
+
+@pytest.mark.parametrize(
+    ("behind", "left"),
+    [
+        (["Say ", "</tool_call>", " there."], "Say </tool_call> there."),
+        (["It", "}\n</s>", " ends."], "It}\n</s> ends."),
+        ([">", "</tool_call>"], ""),
+    ],
+)
+def test_what_was_read_together_with_a_native_call_makes_no_difference(behind: list[str], left: str) -> None:
+    for before in ([[Text("Look."), NATIVE]], [[Text("Look.")], [NATIVE]]):
+        rescue = Rescue(TOOLS)
+        read: list[list[Fragment]] = [*before, *([Text(piece)] for piece in behind), [Finish("tool_calls")]]
+        out = [*chain.from_iterable(map(rescue.feed, read)), *rescue.finish()]
+        assert said_in(Text, out) == f"Look.{left}"
+        assert calls_of(out) == [("Bash", {"command": "ls"})]
 
 
 def qwen(end: str) -> str:

@@ -104,7 +104,7 @@ class Rescue:
             and said.has_words
             and not said.may_begin_call
             and (self._home is Text or self._has_native_reasoning)
-            and not self._harvest.awaits_words
+            and not (self._is_behind_call or self._harvest.awaits_words)
         )
         return taken
 
