@@ -211,6 +211,14 @@ def test_a_copy_of_a_call_with_its_id_on_another_index_is_no_call() -> None:
     assert say(*calls, *copies, STOP).calls == [("Tool", '{"n":1}'), ("Tool", '{"n":2}')]
 
 
+@pytest.mark.parametrize("arguments", ["{}", " {} "])
+def test_a_call_with_neither_a_name_nor_arguments_is_none(arguments: str) -> None:
+    placeholder = chunk(call(1, None, None, arguments))
+    assert say(chunk(call(0, "a", "Tool", '{"n":1}')), placeholder, STOP).calls == [("Tool", '{"n":1}')]
+    said = say(chunk({"content": "hi"}), placeholder, STOP)
+    assert (said.text, said.calls, said.stop_reason) == ("hi", [], "end_turn")
+
+
 def test_a_name_that_comes_with_every_chunk_is_one_name() -> None:
     said = say(chunk(call(0, "a", "Tool", '{"n"')), chunk(call(0, "a", "Tool", ":1}")), STOP)
     assert said.calls == [("Tool", '{"n":1}')]

@@ -82,8 +82,8 @@ class _Call:
 
     @property
     def says_anything(self) -> bool:
-        """It has a name, or arguments: parsers also send calls with neither."""
-        return bool(self._name or self._unread) or self._arguments is not None
+        """It has a name, or arguments: parsers also send calls with neither, some with an empty object for them."""
+        return bool(self._name) or self._arguments is not None or "".join(self._unread).strip() not in ("", "{}")
 
     def add(self, piece: ToolCall) -> None:
         self._id = self._id or piece.id
@@ -118,7 +118,7 @@ class _Call:
 
     def close(self, *, cut_off: bool) -> None:
         """End the call. Cut off before its arguments began, it is no call: it would run with none."""
-        if self._arguments is None and (cut_off or not (self._name or self._unread)):
+        if self._arguments is None and (cut_off or not self.says_anything):
             return
         arguments = self._arguments or self._read()
         self._pieces.append(arguments.finish(cut_off=cut_off))
