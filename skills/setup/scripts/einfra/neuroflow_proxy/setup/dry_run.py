@@ -8,7 +8,7 @@ from ..wire.messages_api import JSON
 from .claude_code import Variable, variables_for
 from .claude_settings import BESIDE_VARIABLES, user_settings
 from .connect import ONBOARDED, Connect, connected, is_newcomer, settings_file, state_file
-from .features import NO_AUTO_MODE, PERMISSIONS, permissions
+from .features import PERMISSIONS, permissions
 from .flow import Plan
 from .flowie import shared_fields, shared_file
 from .git_guard import rule_needed
@@ -16,7 +16,7 @@ from .json_file import parse, read_bytes, section_of
 from .keys import last_four
 from .place import Place
 from .report import Report
-from .undo import ENV, Journal
+from .undo import ENV, Journal, with_fields
 
 
 def would_change(plan: Plan, place: Place, journal: Journal) -> Report:
@@ -56,21 +56,24 @@ def would_change(plan: Plan, place: Place, journal: Journal) -> Report:
 
 def _settings_changes(path: Path, wanted: Sequence[Variable], section: CustomLlm, journal: Journal) -> JSON:
     """What would change in one of Claude Code's settings. Values of variables are not shown: one may be a key."""
-    document = parse(path, read_bytes(path))
-    env, allowed = section_of(path, document, ENV), section_of(path, document, PERMISSIONS)
+    before = parse(path, read_bytes(path))
+    after = with_fields(path, before, journal, section=ENV, fields={name: value for name, value, *_ in wanted})
     granted = permissions(path, section, journal)
-    place = (str(path.resolve()), ENV)
-    former = {name for entry in journal.entries() if entry.place == place for name in entry.names} & {*env}
+    if granted is not None:
+        after = with_fields(path, after, journal, section=PERMISSIONS, fields=granted)
+    env = _changed(section_of(path, before, ENV), section_of(path, after, ENV))
+    allowed = _changed(section_of(path, before, PERMISSIONS), section_of(path, after, PERMISSIONS))
     return {
-        **{name: "…" for name, value, *_ in wanted if env.get(name) != value},
-        **dict.fromkeys(sorted(former - {variable.name for variable in wanted})),
-        **{name: value for name, value in BESIDE_VARIABLES.items() if name not in document},
-        **{
-            f"{PERMISSIONS}.{name}": granted.get(name)
-            for name in NO_AUTO_MODE
-            if granted is not None and granted.get(name) != allowed.get(name)
-        },
+        **{name: None if value is None else "…" for name, value in env.items()},
+        **{name: value for name, value in BESIDE_VARIABLES.items() if name not in before},
+        **{f"{PERMISSIONS}.{name}": value for name, value in allowed.items()},
     }
+
+
+def _changed(before: JSON, after: JSON) -> JSON:
+    """What is not as it was; None where it is gone."""
+    names = dict.fromkeys([*after, *before])
+    return {name: after.get(name) for name in names if after.get(name) != before.get(name)}
 
 
 def _plain(value: object) -> str:

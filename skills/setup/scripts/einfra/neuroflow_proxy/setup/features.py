@@ -12,7 +12,7 @@ from .undo import Journal, set_fields
 OFF = "off"
 PERMISSIONS = "permissions"
 _MODE, _AUTO = "defaultMode", "auto"
-NO_AUTO_MODE = {"disableAutoMode": "disable"}
+_NO_AUTO_MODE = {"disableAutoMode": "disable"}
 """Then Claude Code 2.1.330 begins in the mode that asks, as before there was auto mode, and does not offer the other.
 It does offer it, with the answer yes at hand, to whoever has `defaultMode` in the user's settings.
 """
@@ -62,4 +62,4 @@ def permissions(path: Path, section: CustomLlm, journal: Journal) -> Mapping[str
     is_chosen = section_of(path, parse(path, read_bytes(path)), PERMISSIONS).get(_MODE) == _AUTO
     if not ours and (is_chosen or not is_off):
         return None
-    return NO_AUTO_MODE if is_off else {}
+    return _NO_AUTO_MODE if is_off else {}

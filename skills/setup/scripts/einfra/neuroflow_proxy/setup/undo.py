@@ -154,16 +154,8 @@ def set_fields(path: Path, journal: Journal, *, section: str | None, fields: Map
     """
     old = read_bytes(path)
     document = parse(path, old)
-    place = (str(path.resolve()), section)
-    known = next((entry for entry in journal.entries() if entry.place == place), None)
-    if known:
-        dropped = tuple(name for name in known.names if name not in fields)
-        document = _without(replace(known, names=dropped), document, parse(path, known.data)) if dropped else document
-    if section is None:
-        new = {**document, **fields}
-    else:
-        new = {**document, section: {**section_of(path, document, section), **fields}}
-    if new == parse(path, old):
+    new = with_fields(path, document, journal, section=section, fields=fields)
+    if new == document:
         journal.join(path, section=section, names=tuple(fields))
         return False
     try:
@@ -172,6 +164,20 @@ def set_fields(path: Path, journal: Journal, *, section: str | None, fields: Map
     except OSError as error:
         raise cannot_write(path, error, hint="`configure.py env` prints the lines instead.") from error
     return True
+
+
+def with_fields(
+    path: Path, document: JSON, journal: Journal, *, section: str | None, fields: Mapping[str, object]
+) -> JSON:
+    """What `set_fields` makes of the document in the file."""
+    place = (str(path.resolve()), section)
+    known = next((entry for entry in journal.entries() if entry.place == place), None)
+    if known:
+        dropped = tuple(name for name in known.names if name not in fields)
+        document = _without(replace(known, names=dropped), document, parse(path, known.data)) if dropped else document
+    if section is None:
+        return {**document, **fields}
+    return {**document, section: {**section_of(path, document, section), **fields}}
 
 
 def _put_back(entry: Entry) -> bool:
