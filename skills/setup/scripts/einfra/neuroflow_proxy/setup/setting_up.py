@@ -56,7 +56,7 @@ def setup(wishes: Wishes, place: Place, asker: Asker, instances: Instances, voic
         # Made before anything is written: there are values that a shell's line cannot carry.
         printed = lines(shell, [variable for variable in wanted if not variable.is_key])
         connected = _connect(outcome, wanted, place, instances)
-        return _told(outcome, connected, proof, shown, printed, shell=shell, in_use=place.in_use())
+        return _told(outcome, connected, proof, shown, printed, shell=shell)
     except KeyboardInterrupt:
         voice.say(
             "Set-up is not complete. `configure.py setup` again finishes it, and `configure.py undo` takes it back."
@@ -106,6 +106,8 @@ class _Connected:
     """The file that now says that the questions of a first start have been answered."""
     asks_for_account: bool
     """Whether Claude Code will ask them all the same, since a project's settings do not reach its first start."""
+    overridden_by: Path | None
+    """Other settings of ours that apply where set-up was run."""
     outranked_by: Outranked | None
     """What keeps requests from here from arriving all the same."""
     shared: str
@@ -130,13 +132,13 @@ def _connect(outcome: CarriedOut, wanted: Sequence[Variable], place: Place, inst
         for written in {entry.path for entry in journal.entries() if entry.section == ENV}:
             allow_auto_mode(Path(written), section, journal)
     asks_for_account = settings not in (None, user_settings(place)) and is_newcomer(place)
-    outranked_by = None
     in_use = place.in_use()
+    overridden_by = in_use[0] if in_use and in_use[0] != plan.path else None
     # Where Claude Code is started now, our variables are laid over all files; and if other settings of ours hold here,
     # it is right that it asks their proxy.
-    if plan.connect is not Connect.LAUNCH and in_use and in_use[0] == plan.path:
-        outranked_by = outranking(wanted, place)
-    return _Connected(settings, refreshed, spared, asks_for_account, outranked_by, shared)
+    is_to_arrive = plan.connect is not Connect.LAUNCH and in_use is not None and overridden_by is None
+    outranked_by = outranking(wanted, place) if is_to_arrive else None
+    return _Connected(settings, refreshed, spared, asks_for_account, overridden_by, outranked_by, shared)
 
 
 def _told(
@@ -147,11 +149,10 @@ def _told(
     printed: Sequence[str],
     *,
     shell: Shell,
-    in_use: tuple[Path, CustomLlm] | None,
 ) -> Report:
     """All that there is to tell. `shown` are the words for `proof`, `printed` the lines for `shell`."""
     plan, section, started = outcome.plan, outcome.section, outcome.started
-    over = in_use[0] if in_use and in_use[0] != plan.path else None
+    over = connected.overridden_by
     connection = connection_for(section)
     changed = "written now" if outcome.is_changed else "unchanged"
     chosen = [choice for choice in plan.choices if choice.id == section.model]
