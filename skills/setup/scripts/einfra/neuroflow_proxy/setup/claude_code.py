@@ -28,6 +28,8 @@ OTHER_CLOUDS = tuple(
 )
 """Switches of Claude Code that lead around any base URL."""
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+BASE_URL, TOKEN = "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"
+"""Without these no request arrives."""
 
 
 class Variable(NamedTuple):
@@ -108,16 +110,16 @@ def variables(connection: Connection, env: Mapping[str, str]) -> list[Variable]:
 
 def _of_provider(connection: Connection) -> Iterator[Variable]:
     """The variables that lead to the provider's own Messages API."""
-    yield Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the provider itself")
-    yield Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the provider's API key", is_key=True)
+    yield Variable(BASE_URL, connection.url, "requests go to the provider itself")
+    yield Variable(TOKEN, connection.token, "the provider's API key", is_key=True)
     yield _NO_ANTHROPIC_KEY
     yield Variable("CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS", "1", "fields that only Anthropic itself knows stay out")
 
 
 def _of_proxy(connection: Connection) -> Iterator[Variable]:
     """The variables that lead to the proxy."""
-    yield Variable("ANTHROPIC_BASE_URL", connection.url, "requests go to the local proxy")
-    yield Variable("ANTHROPIC_AUTH_TOKEN", connection.token, "the proxy's own token, good on this machine only")
+    yield Variable(BASE_URL, connection.url, "requests go to the local proxy")
+    yield Variable(TOKEN, connection.token, "the proxy's own token, good on this machine only")
     yield _NO_ANTHROPIC_KEY
     # Measured in docs/claude-code-features.md: each tool that is loaded late costs more than declaring all.
     yield Variable(

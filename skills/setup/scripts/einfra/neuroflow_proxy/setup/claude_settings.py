@@ -10,13 +10,11 @@ from pathlib import Path
 
 from ..wire.messages_api import LISTED_AS
 from ..wire.plain_json import InvalidJSON, loads
-from .claude_code import Variable
+from .claude_code import BASE_URL, TOKEN, Variable
 from .place import Place
 from .platforms import managed_settings
 
 SHELL = "the shell"
-BASE_URL, TOKEN = "ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"
-"""Without these no request arrives."""
 BESIDE_VARIABLES = {"skipWebFetchPreflight": True}
 """What is set beside the variables. Else Claude Code asks Anthropic about the host of every page that it is to fetch:
 who works with another provider need not tell it, and may not reach it.
@@ -31,6 +29,10 @@ class Source:
     path: Path | None
     env: Mapping[str, str]
     problem: str = ""
+
+    def leads_to(self, wanted: Variable) -> bool:
+        """Whether a variable of its own leads where we want it to; a slash at the end of an address means nothing."""
+        return self.env[wanted.name].rstrip("/") == wanted.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,10 @@ def winner(found: Sequence[Source], name: str) -> Source | None:
 def outranking(wanted: Iterable[Variable], place: Place) -> Outranked | None:
     """What keeps a Claude Code that is started here from asking whom it should; None if nothing does."""
     found = sources(place)
-    for name, value, *_ in wanted:
-        source = winner(found, name) if name in (BASE_URL, TOKEN) else None
-        if source and source.path and source.env[name].rstrip("/") != value:
-            return Outranked(name, source.path)
+    for variable in wanted:
+        source = winner(found, variable.name) if variable.name in (BASE_URL, TOKEN) else None
+        if source and source.path and not source.leads_to(variable):
+            return Outranked(variable.name, source.path)
     return None
 
 

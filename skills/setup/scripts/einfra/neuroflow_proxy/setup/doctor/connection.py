@@ -8,8 +8,8 @@ from ...errors import Kind
 from ...settings import CustomLlm
 from ...wire.hosts import is_this_machine
 from ...wire.messages_api import JSON
-from ..claude_code import OTHER_CLOUDS, PROXY_VARIABLES, Variable, connection_for, is_on, variables_for
-from ..claude_settings import BASE_URL, SHELL, TOKEN, Source, winner
+from ..claude_code import BASE_URL, OTHER_CLOUDS, PROXY_VARIABLES, TOKEN, Variable, connection_for, is_on, variables_for
+from ..claude_settings import SHELL, Source, winner
 from ..health import ask_health, ask_stats
 from ..keys import last_four
 from ..place import Place
@@ -119,9 +119,9 @@ def _decisive(wanted: Variable, found: Sequence[Source]) -> Check:
     source = winner(found, name)
     if source is None:
         return Check("connection", f"{name} is not set for a Claude Code that is started here.", _connect(None))
-    is_set = source.env[name]
-    if is_set.rstrip("/") == value:
+    if source.leads_to(wanted):
         return Check("connection", f"{name} is {_shown(name, value)}, from {source.name}.{_losers(found, name)}")
+    is_set = source.env[name]
     there = _who_is_there(is_set) if name == BASE_URL else ""
     return Check(
         "connection",
