@@ -17,9 +17,10 @@ from ..wire.codec import InvalidJSON, loads
 from .elements import value_of
 from .json_calls import Item, json_calls, object_text, python_arguments, python_calls
 from .lenient_json import Unreadable, read_object
-from .schema import Value, properties, required
+from .schema import Value, required
 from .source import CutOff, Refuted, Source, Steps, Unfinished
 from .tags import (
+    DSML,
     INNER_CALL,
     INNER_GLM_CALL,
     LONGEST_CLOSING,
@@ -47,9 +48,9 @@ _NAMES = frozenset(("name", "tool_name"))
 # A parameter of <function=…> whose end was left out: the next one begins a line, or function and wrapper end.
 _LEFT_OUT = r"\n?(?=</function>\s{0,8}</(?:seed:)?tool_call>)|\n(?=<parameter=[^<>\n]{1,64}>\n)"
 # DeepSeek's own mark makes its tags unmistakable: they need no line of their own (vllm #53227, #54838).
-_DSML = r"\s?[｜‖|]{1,2}\s?DSML\s?[｜‖|]{1,2}\s?"
 _LEFT_OUT_DSML = (
-    rf"\n?(?=<{_DSML}parameter\s+name\s?=)|\n?(?=</{_DSML}invoke\s?>\s{{0,8}}(?:</{_DSML}|<{_DSML}invoke\s))"
+    rf"\n?(?=<\s?{DSML}parameter\s+name\s?=)"
+    rf"|\n?(?=</\s?{DSML}invoke\s?>\s{{0,8}}(?:</\s?{DSML}|<\s?{DSML}invoke\s))"
 )
 _NAME_END = re.compile(r"[\n<({]")
 _KEY_END = re.compile(r"[\n<]")
@@ -243,7 +244,7 @@ def _value(
     exact = closing(*names, parameter) if parameter else closing(*names)
     text = "".join(_without_stray_ends(parts, {*names, parameter} if opens_own else names, exact))
     if tag.text.startswith(MINIMAX_MARK) and tag.name not in _PARAMETERS:
-        return value_of(text, properties(tools.schema(name)).get(parameter))
+        return value_of(text, tools.schema_of(name, parameter))
     if MINIMAX_MARK in text:
         raise Refuted  # its elements have names of their own
     if tag.value or (text.startswith("\n") and text.endswith("\n") and not tag.attribute("string")):

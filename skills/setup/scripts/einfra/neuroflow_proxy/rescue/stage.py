@@ -322,14 +322,7 @@ class Rescue:
         is_foreign = self._home is Reasoning and not span.is_framed
         is_late = self._out.said[self._home].has_words and not (span.is_framed and self._is_framed)
         if span in RESPONSES and self._is_framed_thought(is_late=is_late):
-            before = self._out.present.prose.tail
-            self._open(
-                text,
-                start,
-                len(span.opens),
-                lambda source: thoughts.unmentioned(source, span.opens, before),
-                lambda *_: self._begin_span(span),
-            )
+            self._open_unless_mentioned(span.opens, text, start, lambda *_: self._begin_span(span))
             return True
         if self._span is not None or is_foreign or is_late:
             self._has_thought = self._has_thought or (span.is_thought and self._home is Text)  # so is what closes it
@@ -353,15 +346,13 @@ class Rescue:
             return False
         if not is_framed and (self._has_thought or (self._has_native_reasoning and self._out.said[Text].has_words)):
             return False
-        before = self._out.present.prose.tail
-        self._open(
-            text,
-            start,
-            len(mark),
-            lambda source: thoughts.unmentioned(source, mark, before),
-            lambda *_: self._on_orphan(mark),
-        )
+        self._open_unless_mentioned(mark, text, start, lambda *_: self._on_orphan(mark))
         return True
+
+    def _open_unless_mentioned(self, mark: str, text: str, start: int, then: Then) -> None:
+        """Wait until it is known whether the sentence in which the mark stands only speaks of it."""
+        before = self._out.present.prose.tail
+        self._open(text, start, len(mark), lambda source: thoughts.unmentioned(source, mark, before), then)
 
     def _open(self, text: str, start: int, opening: int, grammar: Callable[[Source], Steps[Any]], then: Then) -> None:
         source = Source(

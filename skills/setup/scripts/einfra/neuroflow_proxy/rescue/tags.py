@@ -19,7 +19,8 @@ from .source import Source, Steps
 MINIMAX_MARK = "]<]minimax[>["
 NAMESPACES = ("antml:", "minimax:", "seed:", "steptml:", "atem:", "longcat_")
 """What families put before the names of the same tags: Anthropic, MiniMax, Seed, Step 3, Muse, LongCat."""
-PREFIX = rf"(?:[｜‖|]{{1,2}}\s?DSML\s?[｜‖|]{{1,2}}\s?|{'|'.join(NAMESPACES)})?"
+DSML = r"[｜‖|]{1,2}\s?DSML\s?[｜‖|]{1,2}\s?"
+PREFIX = rf"(?:{DSML}|{'|'.join(NAMESPACES)})?"
 _TAG = re.compile(
     rf"""
     (?:\]<\]minimax\[>\[\s?)*

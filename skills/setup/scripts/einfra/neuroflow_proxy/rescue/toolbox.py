@@ -46,7 +46,11 @@ class Toolbox:
 
     def from_text(self, name: str | None, parameter: str, text: str) -> Value:
         """A parameter's value that was written as bare text."""
-        return from_text(text, properties(self.schema(name)).get(parameter))
+        return from_text(text, self.schema_of(name, parameter))
+
+    def schema_of(self, name: str | None, parameter: str) -> Value:
+        """What the tool says of a parameter; None where it says nothing."""
+        return properties(self.schema(name)).get(parameter)
 
     def call(self, name: str, arguments: Value, grammar: str) -> Call:
         """A call with these arguments, an object, with the types that the schema wants. Raises `Unreadable`."""
