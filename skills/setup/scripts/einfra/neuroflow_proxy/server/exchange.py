@@ -27,7 +27,7 @@ from .stats import Served
 from .verdicts import safeguard_results
 from .waiting import run_unless_client_leaves
 
-_NOT_FOR_HEADERS = re.compile(rb"[^ -~]")
+_NOT_FOR_HEADERS = re.compile(r"[^ -~]")
 
 _log = logging.getLogger("neuroflow_proxy")
 
@@ -102,8 +102,8 @@ class Exchange:
         return self._settings.small_model if model == self._settings.model and kind.is_small else model
 
     def _headers(self) -> Headers:
-        model = self._asking.question.model.encode("ascii", "replace")
-        return [(b"x-neuroflow-model", _NOT_FOR_HEADERS.sub(b"?", model))]
+        model = _NOT_FOR_HEADERS.sub("?", self._asking.question.model)
+        return [(b"x-neuroflow-model", model.encode("ascii"))]
 
     def _settle(self, outcome: str) -> None:
         """Count what there is to count, and write the one line of the log."""

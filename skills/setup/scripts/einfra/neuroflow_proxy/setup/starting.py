@@ -48,9 +48,8 @@ def ensure_running(
         path, port=port or section.proxy_port, on_port=write_down, secret=section.api_key, env=env, say=say
     )
     if is_changed and not started.is_new:
-        wait_until_read(
-            started.record.port, token, path
-        )  # else the next request is still served by the former settings
+        # Else the next request is still served by the former settings.
+        wait_until_read(started.record.port, token, path)
     return Run(started, is_changed)
 
 
